@@ -1,0 +1,199 @@
+//! The broker: takes messages, checks them, hands them to their log, and says whom to wake.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tidings_log::{AppendError, Log};
+use tidings_model::{IdempotencyKey, LogKind, Message, PerLog, Position, Published, Refusal, Time};
+
+use crate::idempotency::{Seen, Window, fingerprint};
+use crate::namespace::Namespaces;
+use crate::shard::Shard;
+
+/// The logs there are, one of each kind.
+pub type Logs = PerLog<Arc<dyn Log>>;
+
+/// Told how a publish ended; called exactly once, on whatever thread.
+pub type Done = Box<dyn FnOnce(Result<Published, Refusal>) + Send>;
+
+/// What a broker takes at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Payload bytes of one message.
+    pub message_bytes_max: usize,
+    /// Messages in one publish.
+    pub batch_messages_max: usize,
+    /// Idempotency keys remembered.
+    pub idempotency_keys_max: usize,
+    /// How long an idempotency key is remembered.
+    pub idempotency_keep: Duration,
+    /// Subscriptions of one connection.
+    pub subscriptions_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            message_bytes_max: 1 << 20,
+            batch_messages_max: 10_000,
+            idempotency_keys_max: 100_000,
+            idempotency_keep: Duration::from_secs(600),
+            subscriptions_max: 256,
+        }
+    }
+}
+
+/// The core that all threads share. Cheap to clone.
+#[derive(Clone)]
+pub struct Broker {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    namespaces: Arc<Namespaces>,
+    logs: Logs,
+    limits: Limits,
+    window: Mutex<Window>,
+    shards: Mutex<Vec<ShardBell>>,
+}
+
+/// How a shard is told that there is something to read.
+struct ShardBell {
+    /// Whether it has any subscription; one that has none need not be told.
+    listening: Arc<AtomicBool>,
+    ring: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Broker {
+    /// A broker over these logs, ruled by these namespaces.
+    pub fn new(namespaces: Namespaces, logs: Logs, limits: Limits) -> Broker {
+        let window = Window::new(limits.idempotency_keys_max, limits.idempotency_keep);
+        let shared = Arc::new(Shared {
+            namespaces: Arc::new(namespaces),
+            logs,
+            limits,
+            window: Mutex::new(window),
+            shards: Mutex::new(Vec::new()),
+        });
+        for log in LogKind::ALL {
+            let weak = Arc::downgrade(&shared);
+            shared.logs[log].watch(Box::new(move || {
+                if let Some(shared) = weak.upgrade() {
+                    shared.ring();
+                }
+            }));
+        }
+        Broker { shared }
+    }
+
+    /// A new shard. `ring` is called, from whatever thread, when the shard's
+    /// [`dispatch`](Shard::dispatch) has something to do: once for many messages perhaps.
+    pub fn shard(&self, ring: Box<dyn Fn() + Send + Sync>) -> Shard {
+        let listening = Arc::new(AtomicBool::new(false));
+        let bell = ShardBell { listening: Arc::clone(&listening), ring };
+        lock(&self.shared.shards).push(bell);
+        Shard::new(self.clone(), listening)
+    }
+
+    /// Stores messages of one topic as one: all or none. `done` is told when what the topic's
+    /// log promises is true. An empty publish is a caller's mistake and stores nothing.
+    pub fn publish(
+        &self,
+        messages: Vec<Message>,
+        key: Option<IdempotencyKey>,
+        now: Time,
+        done: Done,
+    ) {
+        let log = match self.check(&messages) {
+            Ok(log) => log,
+            Err(refusal) => return done(Err(refusal)),
+        };
+        let Some(key) = key.map(|key| (messages[0].topic.clone(), key)) else {
+            return self.append(log, messages, done);
+        };
+        let fingerprint = fingerprint(&messages);
+        let seen = lock(&self.shared.window).enter(key.clone(), fingerprint, now, done);
+        match seen {
+            Seen::Handled => {}
+            Seen::Answer(done, result) => done(result),
+            Seen::First(done) => {
+                let broker = self.clone();
+                let settle: Done = Box::new(move |result| {
+                    let waiting = lock(&broker.shared.window).settle(&key, &result);
+                    for other in waiting {
+                        other(result.clone());
+                    }
+                    done(result);
+                });
+                self.append(log, messages, settle);
+            }
+        }
+    }
+
+    /// Lets age do its work: to be called about once a second.
+    pub fn tick(&self, now: Time) {
+        for log in LogKind::ALL {
+            self.shared.logs[log].tick(now);
+        }
+    }
+
+    pub(crate) fn namespaces(&self) -> &Arc<Namespaces> {
+        &self.shared.namespaces
+    }
+
+    pub(crate) fn log(&self, log: LogKind) -> &dyn Log {
+        &*self.shared.logs[log]
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    fn check(&self, messages: &[Message]) -> Result<LogKind, Refusal> {
+        let limits = &self.shared.limits;
+        let Some(first) = messages.first() else {
+            return Err(Refusal::BatchTooLong(0, limits.batch_messages_max));
+        };
+        if messages.len() > limits.batch_messages_max {
+            return Err(Refusal::BatchTooLong(messages.len(), limits.batch_messages_max));
+        }
+        for message in messages {
+            let bytes = message.payload.len();
+            if bytes > limits.message_bytes_max {
+                return Err(Refusal::MessageTooLarge(bytes, limits.message_bytes_max));
+            }
+        }
+        debug_assert!(messages.iter().all(|message| message.topic == first.topic));
+        self.shared.namespaces.check_publish(&first.topic)
+    }
+
+    fn append(&self, log: LogKind, messages: Vec<Message>, done: Done) {
+        let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        let appended = Box::new(move |result: Result<_, AppendError>| {
+            done(match result {
+                Ok(mark) => Ok(Published { position: Position::at(log, mark), count }),
+                Err(AppendError::TooManyTopics(most)) => Err(Refusal::TooManyTopics(most)),
+            });
+        });
+        self.shared.logs[log].append(messages, appended);
+    }
+}
+
+impl Shared {
+    /// Rings every shard that has someone to tell: once for each, whatever its audience.
+    fn ring(&self) {
+        for bell in lock(&self.shards).iter() {
+            // Pairs with the store in `Shard::subscribe`: either this sees it, or the shard sees
+            // the new end of the log.
+            if bell.listening.load(Ordering::SeqCst) {
+                (bell.ring)();
+            }
+        }
+    }
+}
+
+/// A lock whose holder never leaves things half done; a panic elsewhere is no reason to stop.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,173 @@
+//! Publishes that were seen already: a retry gets the first one's answer.
+//!
+//! Follows draft-ietf-httpapi-idempotency-key-header. Must never store a message twice, also when
+//! the retry comes while the first is still being stored.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use tidings_model::{IdempotencyKey, Message, Published, Refusal, Time, Topic};
+
+use crate::broker::Done;
+
+type Key = (Topic, IdempotencyKey);
+
+/// The keys of the last while.
+pub(crate) struct Window {
+    keys_max: usize,
+    keep: Duration,
+    known: HashMap<Key, Entry>,
+    /// Keys in the order they came, for forgetting the oldest.
+    order: VecDeque<(Time, Key)>,
+}
+
+struct Entry {
+    fingerprint: u64,
+    state: EntryState,
+}
+
+enum EntryState {
+    /// Being stored; these wait for the same answer.
+    Pending(Vec<Done>),
+    Stored(Published),
+}
+
+/// What a key says of a publish.
+pub(crate) enum Seen {
+    /// It is the first: store it, then call [`Window::settle`].
+    First(Done),
+    /// It is taken care of: answered, or waiting for the first one.
+    Handled,
+    /// Answer it at once.
+    Answer(Done, Result<Published, Refusal>),
+}
+
+impl Window {
+    pub(crate) fn new(keys_max: usize, keep: Duration) -> Window {
+        Window { keys_max, keep, known: HashMap::new(), order: VecDeque::new() }
+    }
+
+    /// Looks a publish up and remembers it.
+    pub(crate) fn enter(&mut self, key: Key, fingerprint: u64, now: Time, done: Done) -> Seen {
+        self.forget(now);
+        match self.known.get_mut(&key) {
+            None => {
+                let state = EntryState::Pending(Vec::new());
+                self.known.insert(key.clone(), Entry { fingerprint, state });
+                self.order.push_back((now, key));
+                Seen::First(done)
+            }
+            Some(entry) if entry.fingerprint != fingerprint => {
+                Seen::Answer(done, Err(Refusal::IdempotencyKeyReused))
+            }
+            Some(Entry { state: EntryState::Stored(published), .. }) => {
+                Seen::Answer(done, Ok(*published))
+            }
+            Some(Entry { state: EntryState::Pending(waiting), .. }) => {
+                waiting.push(done);
+                Seen::Handled
+            }
+        }
+    }
+
+    /// The first publish of a key has ended. Returns who else waits for it. A failed one is
+    /// forgotten, so that a retry is a new try.
+    pub(crate) fn settle(&mut self, key: &Key, result: &Result<Published, Refusal>) -> Vec<Done> {
+        let Some(entry) = self.known.get_mut(key) else { return Vec::new() };
+        let state = match result {
+            Ok(published) => EntryState::Stored(*published),
+            Err(_) => EntryState::Pending(Vec::new()),
+        };
+        let before = std::mem::replace(&mut entry.state, state);
+        if result.is_err() {
+            self.known.remove(key);
+            self.order.retain(|(_, known)| known != key);
+        }
+        match before {
+            EntryState::Pending(waiting) => waiting,
+            EntryState::Stored(_) => Vec::new(),
+        }
+    }
+
+    /// Forgets what is too old or too much. One that is still being stored is never forgotten.
+    fn forget(&mut self, now: Time) {
+        while let Some((since, key)) = self.order.front() {
+            let over = self.order.len() >= self.keys_max || now.since(*since) >= self.keep;
+            let pending =
+                matches!(self.known.get(key), Some(Entry { state: EntryState::Pending(_), .. }));
+            if !over || pending {
+                return;
+            }
+            self.known.remove(key);
+            self.order.pop_front();
+        }
+    }
+}
+
+/// What makes two publishes the same: everything the sender said, not when it came.
+pub(crate) fn fingerprint(messages: &[Message]) -> u64 {
+    // Without random keys, so that it is the same in every run.
+    let mut hasher = DefaultHasher::new();
+    for message in messages {
+        message.payload.hash(&mut hasher);
+        message.content_type.hash(&mut hasher);
+        message.event_type.as_str().hash(&mut hasher);
+        message.key.hash(&mut hasher);
+        for pair in message.headers.iter() {
+            pair.hash(&mut hasher);
+        }
+    }
+    messages.len().hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidings_model::Position;
+
+    fn key(text: &str) -> Key {
+        (Topic::new("t").unwrap(), IdempotencyKey::new(text).unwrap())
+    }
+
+    fn enter(window: &mut Window, text: &str, fingerprint: u64, now: u64) -> &'static str {
+        match window.enter(key(text), fingerprint, Time::from_millis(now), Box::new(|_| {})) {
+            Seen::First(_) => "first",
+            Seen::Handled => "waits",
+            Seen::Answer(_, Ok(_)) => "again",
+            Seen::Answer(_, Err(_)) => "refused",
+        }
+    }
+
+    #[test]
+    fn a_retry_is_not_a_second_message() {
+        let mut window = Window::new(10, Duration::from_millis(100));
+        let stored = Ok(Published { position: Position::default(), count: 1 });
+        assert_eq!(enter(&mut window, "a", 1, 0), "first");
+        assert_eq!(enter(&mut window, "a", 1, 1), "waits");
+        assert_eq!(window.settle(&key("a"), &stored).len(), 1);
+        assert_eq!(enter(&mut window, "a", 1, 2), "again");
+        assert_eq!(enter(&mut window, "a", 2, 3), "refused");
+        assert_eq!(enter(&mut window, "a", 1, 100), "first", "forgotten after its time");
+    }
+
+    #[test]
+    fn a_failed_publish_may_be_tried_again() {
+        let mut window = Window::new(10, Duration::from_secs(1));
+        assert_eq!(enter(&mut window, "a", 1, 0), "first");
+        window.settle(&key("a"), &Err(Refusal::PositionAhead));
+        assert_eq!(enter(&mut window, "a", 1, 1), "first");
+    }
+
+    #[test]
+    fn the_number_of_keys_is_bounded() {
+        let mut window = Window::new(3, Duration::from_secs(1));
+        let stored = Ok(Published { position: Position::default(), count: 1 });
+        for n in 0..10 {
+            assert_eq!(enter(&mut window, &n.to_string(), 1, 0), "first");
+            window.settle(&key(&n.to_string()), &stored);
+        }
+        assert!(window.known.len() <= 3 && window.order.len() == window.known.len());
+    }
+}

@@ -1,0 +1,286 @@
+//! The subscriptions of one thread. Follows the logs with a cursor of its own and says which of
+//! its subscriptions have something to read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use slab::Slab;
+use tidings_log::{Budget, Cursor, Scan};
+use tidings_model::{
+    Delivery, Gap, GapReason, LogKind, Mark, PerLog, Position, Record, Refusal, Selection, Since,
+    Slow, Time, Topic, TopicFilter,
+};
+
+use crate::broker::Broker;
+use crate::index::Index;
+use crate::subscription::{Place, Read, Subscription, Window};
+
+/// Most records looked at in one dispatch, so that those who were woken get their turn.
+const DISPATCH_RECORDS: usize = 1024;
+
+/// Whoever a subscription belongs to, by the driver's own numbering.
+pub type Owner = u64;
+
+/// A subscription of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubKey(usize);
+
+/// What became of a wish to subscribe.
+#[derive(Clone, Debug)]
+pub struct Subscribed {
+    /// The subscription and where it begins; `Err` when there is none.
+    pub result: Result<(SubKey, Position), Refusal>,
+    /// The filters that were refused.
+    pub refused: Vec<(TopicFilter, Refusal)>,
+}
+
+/// The subscriptions of one thread.
+pub struct Shard {
+    broker: Broker,
+    listening: Arc<AtomicBool>,
+    /// How far each log has been dispatched: whoever is not ready has seen all that it wants up
+    /// to here.
+    dispatched: PerLog<u64>,
+    subscriptions: Slab<Subscription>,
+    index: Index,
+    scan: Scan,
+    records: Vec<Arc<Record>>,
+}
+
+impl Shard {
+    pub(crate) fn new(broker: Broker, listening: Arc<AtomicBool>) -> Shard {
+        Shard {
+            broker,
+            listening,
+            dispatched: PerLog::default(),
+            subscriptions: Slab::new(),
+            index: Index::default(),
+            scan: Scan::default(),
+            records: Vec::new(),
+        }
+    }
+
+    /// How many subscriptions there are.
+    pub fn len(&self) -> usize {
+        self.subscriptions.len()
+    }
+
+    /// Whether there is no subscription.
+    pub fn is_empty(&self) -> bool {
+        self.subscriptions.is_empty()
+    }
+
+    /// Begins to read `filters`, which are at least one. It is ready at once.
+    pub fn subscribe(
+        &mut self,
+        owner: Owner,
+        filters: Vec<TopicFilter>,
+        since: Since,
+        slow: Slow,
+        window: Option<u32>,
+        now: Time,
+    ) -> Subscribed {
+        let namespaces = Arc::clone(self.broker.namespaces());
+        let mut refused = Vec::new();
+        let mut allowed = Vec::with_capacity(filters.len());
+        for filter in filters {
+            match namespaces.check_subscribe(&filter) {
+                Ok(()) => allowed.push(filter),
+                Err(refusal) => refused.push((filter, refusal)),
+            }
+        }
+        if let (true, Some((_, first))) = (allowed.is_empty(), refused.first()) {
+            return Subscribed { result: Err(first.clone()), refused };
+        }
+        self.listen();
+        let reads = PerLog::from_fn(|log| allowed.iter().any(|f| namespaces.reaches(f, log)));
+        let selection = Arc::new(Selection::new(allowed).reaching(namespaces.readable()));
+        let (places, opening_gap) = match self.begin(&selection, reads, since, now) {
+            Ok(begin) => begin,
+            Err(refusal) => return Subscribed { result: Err(refusal), refused },
+        };
+        let window = window.map(|size| Window { size: size as usize, sent: Default::default() });
+        let subscription = Subscription {
+            owner,
+            selection: Arc::clone(&selection),
+            places,
+            slow,
+            opening_gap,
+            ready: true,
+            window,
+        };
+        let position = subscription.position();
+        let key = self.subscriptions.insert(subscription);
+        self.index.insert(&selection, key);
+        Subscribed { result: Ok((SubKey(key), position)), refused }
+    }
+
+    /// Ends a subscription.
+    pub fn unsubscribe(&mut self, key: SubKey) {
+        if let Some(subscription) = self.subscriptions.try_remove(key.0) {
+            self.index.remove(&subscription.selection, key.0);
+        }
+        if self.subscriptions.is_empty() {
+            self.listening.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// The most subscriptions one owner may have.
+    pub fn subscriptions_max(&self) -> usize {
+        self.broker.limits().subscriptions_max
+    }
+
+    /// Whether a subscription may have something to read.
+    pub fn is_ready(&self, key: SubKey) -> bool {
+        self.subscriptions.get(key.0).is_some_and(|subscription| subscription.ready)
+    }
+
+    /// Reads what there is for a subscription, at most `budget`, into `deliveries`.
+    pub fn read(
+        &mut self,
+        key: SubKey,
+        now: Time,
+        budget: Budget,
+        deliveries: &mut Vec<Delivery>,
+    ) -> Option<Read> {
+        let subscription = self.subscriptions.get_mut(key.0)?;
+        let broker = &self.broker;
+        Some(subscription.read(|log| broker.log(log), now, budget, &mut self.records, deliveries))
+    }
+
+    /// Where a subscription stands. One that has read everything stands where the shard stands,
+    /// since nothing it wants lies in between.
+    pub fn position(&mut self, key: SubKey) -> Option<Position> {
+        let subscription = self.subscriptions.get_mut(key.0)?;
+        if !subscription.ready && subscription.window.is_none() {
+            for log in LogKind::ALL {
+                if let Some(place) = &mut subscription.places[log] {
+                    place.cursor.offset = place.cursor.offset.max(self.dispatched[log]);
+                }
+            }
+        }
+        Some(subscription.position())
+    }
+
+    /// Takes an acknowledgement: everything up to `position` has arrived.
+    pub fn ack(&mut self, key: SubKey, position: Position) {
+        if let Some(subscription) = self.subscriptions.get_mut(key.0) {
+            subscription.ack(position);
+        }
+    }
+
+    /// Looks at what the logs have got since the last time and calls `wake` for the owners of
+    /// subscriptions that became ready. Says whether there is more to look at.
+    pub fn dispatch(&mut self, mut wake: impl FnMut(Owner)) -> bool {
+        let mut more = false;
+        if self.is_empty() {
+            return false;
+        }
+        for log in LogKind::ALL {
+            let mut scan = std::mem::take(&mut self.scan);
+            let after = self.dispatched[log];
+            self.dispatched[log] = self.broker.log(log).scan(after, DISPATCH_RECORDS, &mut scan);
+            more |= scan.records.len() == DISPATCH_RECORDS;
+            for topic in &scan.trimmed {
+                self.mark(topic, &mut wake);
+            }
+            let mut before: Option<&Topic> = None;
+            for record in &scan.records {
+                let topic = &record.message.topic;
+                if before != Some(topic) {
+                    self.mark(topic, &mut wake);
+                }
+                before = Some(topic);
+            }
+            scan.records.clear();
+            scan.trimmed.clear();
+            self.scan = scan;
+        }
+        more
+    }
+
+    fn mark(&mut self, topic: &Topic, wake: &mut impl FnMut(Owner)) {
+        let subscriptions = &mut self.subscriptions;
+        self.index.matching(topic, &mut |key| {
+            if let Some(subscription) = subscriptions.get_mut(key)
+                && !subscription.ready
+            {
+                subscription.ready = true;
+                wake(subscription.owner);
+            }
+        });
+    }
+
+    /// From now on the broker rings for this shard. What was there before the first subscription
+    /// need not be dispatched.
+    fn listen(&mut self) {
+        if self.is_empty() {
+            self.listening.store(true, Ordering::SeqCst);
+            for log in LogKind::ALL {
+                self.dispatched[log] = self.broker.log(log).end().offset;
+            }
+        }
+    }
+
+    /// Where a subscription begins in each log it reads, and the gap it begins with.
+    fn begin(
+        &self,
+        selection: &Selection,
+        reads: PerLog<bool>,
+        since: Since,
+        now: Time,
+    ) -> Result<(PerLog<Option<Place>>, Option<Gap>), Refusal> {
+        let mut places = PerLog::default();
+        let mut gap = None;
+        let newest = match since {
+            Since::Last(count) => self.last(selection, reads, count as usize, now),
+            _ => PerLog::default(),
+        };
+        for log in LogKind::ALL.into_iter().filter(|&log| reads[log]) {
+            let Mark { epoch, offset: end } = self.broker.log(log).end();
+            let place = |offset, told| Some(Place { epoch, cursor: Cursor { offset, told } });
+            places[log] = match since {
+                Since::Now => place(end, 0),
+                // Whoever asks for what there is misses nothing that is gone already.
+                Since::Start => place(0, end),
+                Since::Last(_) => place(newest[log].unwrap_or(end), end),
+                Since::After(position) => match position.get(log) {
+                    None => place(end, 0),
+                    Some(mark) if mark.epoch == epoch && mark.offset > end => {
+                        return Err(Refusal::PositionAhead);
+                    }
+                    Some(mark) if mark.epoch == epoch => place(mark.offset, 0),
+                    Some(_) => {
+                        let begin = Mark { epoch, offset: 0 };
+                        let to = gap.map_or(position, |gap: Gap| gap.to).with(log, begin);
+                        let reason = GapReason::Epoch;
+                        gap = Some(Gap { reason, from: position, to, position: to });
+                        place(0, end)
+                    }
+                },
+            };
+        }
+        Ok((places, gap))
+    }
+
+    /// For each log, the offset before the first of the newest `count` messages of all logs.
+    fn last(
+        &self,
+        selection: &Selection,
+        reads: PerLog<bool>,
+        count: usize,
+        now: Time,
+    ) -> PerLog<Option<u64>> {
+        let mut newest: Vec<Arc<Record>> = LogKind::ALL
+            .into_iter()
+            .filter(|&log| reads[log])
+            .flat_map(|log| self.broker.log(log).last(selection, count, now))
+            .collect();
+        newest.sort_by_key(|record| (record.message.time, record.log, record.mark.offset));
+        let mut before = PerLog::default();
+        for record in newest.iter().rev().take(count) {
+            before[record.log] = Some(record.mark.offset - 1);
+        }
+        before
+    }
+}

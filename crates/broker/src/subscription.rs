@@ -1,0 +1,152 @@
+//! One subscription: what it wants and where it stands. Never a queue of messages.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use tidings_log::{Budget, Cursor, Log};
+use tidings_model::{
+    Delivery, Gap, GapReason, LogKind, Mark, PerLog, Position, Record, Selection, Slow, Time,
+};
+
+use crate::shard::Owner;
+
+/// A reader that wants only the latest is read further ahead, so that more is skipped.
+const LATEST_FACTOR: usize = 16;
+
+pub(crate) struct Subscription {
+    pub(crate) owner: Owner,
+    pub(crate) selection: Arc<Selection>,
+    /// Where it stands in each log it reads.
+    pub(crate) places: PerLog<Option<Place>>,
+    pub(crate) slow: Slow,
+    /// A gap to be told before anything else.
+    pub(crate) opening_gap: Option<Gap>,
+    /// Whether there may be something to read.
+    pub(crate) ready: bool,
+    /// Events sent ahead of an acknowledgement, when their number is limited.
+    pub(crate) window: Option<Window>,
+}
+
+/// A reader's place in one log.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) epoch: u32,
+    pub(crate) cursor: Cursor,
+}
+
+/// What was sent and is not acknowledged.
+pub(crate) struct Window {
+    pub(crate) size: usize,
+    pub(crate) sent: VecDeque<(LogKind, u64)>,
+}
+
+/// How a read ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Where the subscription stands now.
+    pub position: Position,
+    /// Whether there is nothing more to read now.
+    pub caught_up: bool,
+    /// Whether nothing may be sent before something is acknowledged.
+    pub window_full: bool,
+}
+
+impl Subscription {
+    pub(crate) fn position(&self) -> Position {
+        LogKind::ALL.into_iter().fold(Position::default(), |position, log| match self.places[log] {
+            Some(Place { epoch, cursor }) => {
+                position.with(log, Mark { epoch, offset: cursor.offset })
+            }
+            None => position,
+        })
+    }
+
+    /// Reads what there is, at most `budget`, into `deliveries`.
+    pub(crate) fn read<'a>(
+        &mut self,
+        log_of: impl Fn(LogKind) -> &'a dyn Log,
+        now: Time,
+        budget: Budget,
+        records: &mut Vec<Arc<Record>>,
+        deliveries: &mut Vec<Delivery>,
+    ) -> Read {
+        let Some(mut budget) = self.allowed(budget) else {
+            return Read { position: self.position(), caught_up: false, window_full: true };
+        };
+        deliveries.extend(self.opening_gap.take().map(Delivery::Gap));
+        let mut caught_up = true;
+        for log in LogKind::ALL {
+            let Some(Place { epoch, cursor }) = self.places[log] else { continue };
+            if budget.records == 0 {
+                caught_up = false;
+                break;
+            }
+            let end = log_of(log).read(&self.selection, cursor, now, budget, records);
+            budget.records -= records.len().min(budget.records);
+            caught_up &= end.caught_up;
+            if let Some(lost) = end.lost {
+                let from = self.position();
+                let to = from.with(log, Mark { epoch, offset: lost });
+                let reason = GapReason::Trimmed;
+                deliveries.push(Delivery::Gap(Gap { reason, from, to, position: from }));
+            }
+            let told = end.lost.unwrap_or(cursor.told);
+            for record in records.drain(..) {
+                let offset = record.mark.offset;
+                self.places[log] = Some(Place { epoch, cursor: Cursor { offset, told } });
+                if let Some(window) = &mut self.window {
+                    window.sent.push_back((log, offset));
+                }
+                deliveries.push(Delivery::Event(record, self.position()));
+            }
+            self.places[log] = Some(Place { epoch, cursor: Cursor { offset: end.through, told } });
+        }
+        if self.slow == Slow::Latest {
+            conflate(deliveries);
+        }
+        self.ready = !caught_up;
+        Read { position: self.position(), caught_up, window_full: false }
+    }
+
+    /// How much may be read now; nothing when the window is full.
+    fn allowed(&self, mut budget: Budget) -> Option<Budget> {
+        if self.slow == Slow::Latest {
+            budget.records *= LATEST_FACTOR;
+        }
+        if let Some(window) = &self.window {
+            budget.records = budget.records.min(window.size - window.sent.len().min(window.size));
+        }
+        (budget.records > 0).then_some(budget)
+    }
+
+    /// Forgets what was sent up to `position`; then there may be something to read again.
+    pub(crate) fn ack(&mut self, position: Position) {
+        if let Some(window) = &mut self.window {
+            let acked = |&(log, offset): &(LogKind, u64)| {
+                position.get(log).is_some_and(|mark| mark.offset >= offset)
+            };
+            window.sent.retain(|sent| !acked(sent));
+            self.ready = true;
+        }
+    }
+}
+
+/// Drops every event that a later one of the same topic and key replaces.
+fn conflate(deliveries: &mut Vec<Delivery>) {
+    if deliveries.len() < 2 {
+        return;
+    }
+    let mut newer = HashSet::new();
+    let mut keep: Vec<bool> = deliveries
+        .iter()
+        .rev()
+        .map(|delivery| match delivery {
+            Delivery::Event(record, _) => match &record.message.key {
+                Some(key) => newer.insert((record.message.topic.clone(), key.clone())),
+                None => true,
+            },
+            Delivery::Gap(_) => true,
+        })
+        .collect();
+    deliveries.retain(|_| keep.pop().unwrap_or(true));
+}

@@ -1,0 +1,264 @@
+//! One machine and its subscriptions.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tidings_broker::{Owner, SubKey, Subscribed};
+use tidings_log::Budget;
+use tidings_model::{ComeBack, Position, Published, Refusal, Since, Slow, TopicFilter};
+use tidings_protocol::{Frame, Input, Output, Outputs, Protocol, Request, SubId, Ticket};
+
+use crate::{Carrier, House};
+
+/// What one machine is given of one subscription before others get their turn: enough for large
+/// writes, little enough to be fair.
+const BUDGET: Budget = Budget { records: 256, bytes: 256 * 1024 };
+
+/// One machine, what it reads, and what it waits for.
+pub struct Client {
+    owner: Owner,
+    machine: Box<dyn Protocol>,
+    subscriptions: Vec<Reading>,
+    publishing: u32,
+    state: State,
+}
+
+struct Reading {
+    sub: SubId,
+    key: SubKey,
+    /// The first deliveries are handed over even when there are none.
+    begun: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Has neither answered nor begun to.
+    Opening,
+    /// Has begun a streamed answer or a WebSocket.
+    Open,
+    /// Has answered or closed; takes no more input.
+    Done,
+}
+
+/// What became of a subscribe, until the machine can be told.
+struct Told {
+    sub: SubId,
+    result: Result<Position, Refusal>,
+    refused: Vec<(TopicFilter, Refusal)>,
+}
+
+impl Client {
+    /// A client whose machine has not been fed yet. `owner` is what the driver knows it by.
+    pub fn new(owner: Owner, machine: Box<dyn Protocol>) -> Client {
+        Client { owner, machine, subscriptions: Vec::new(), publishing: 0, state: State::Opening }
+    }
+
+    /// Whether the machine has said all it will say.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// Whether the answer waits for a publish to end, and only for that.
+    pub fn is_publishing(&self) -> bool {
+        self.publishing > 0
+    }
+
+    /// Feeds the request; then whatever there is to read.
+    pub fn open(&mut self, request: &Request, house: &mut House<'_>, carrier: &mut dyn Carrier) {
+        self.feed(Input::Opened(request), house, carrier);
+        self.deliver(house, carrier);
+    }
+
+    /// Feeds a WebSocket message.
+    pub fn frame(&mut self, frame: Frame<'_>, house: &mut House<'_>, carrier: &mut dyn Carrier) {
+        self.feed(Input::Frame(frame), house, carrier);
+    }
+
+    /// Feeds the outcome of a publish.
+    pub fn published(
+        &mut self,
+        ticket: Ticket,
+        result: Result<Published, Refusal>,
+        house: &mut House<'_>,
+        carrier: &mut dyn Carrier,
+    ) {
+        self.publishing = self.publishing.saturating_sub(1);
+        self.feed(Input::Published(ticket, result), house, carrier);
+    }
+
+    /// The time the machine asked for has come. It learns first how far its readers have come, so
+    /// that a heartbeat carries a position that spares work later.
+    pub fn deadline(&mut self, house: &mut House<'_>, carrier: &mut dyn Carrier) {
+        for index in 0..self.subscriptions.len() {
+            let Reading { sub, key, .. } = self.subscriptions[index];
+            if let (false, Some(position)) = (house.shard.is_ready(key), house.shard.position(key))
+            {
+                let input = Input::Deliveries { sub, deliveries: &[], position, caught_up: true };
+                self.feed(input, house, carrier);
+            }
+        }
+        self.feed(Input::Deadline, house, carrier);
+    }
+
+    /// The server shuts down.
+    pub fn closing(
+        &mut self,
+        come_back: ComeBack,
+        house: &mut House<'_>,
+        carrier: &mut dyn Carrier,
+    ) {
+        self.feed(Input::Closing(come_back), house, carrier);
+    }
+
+    /// Gives the machine what its subscriptions have to read, until the carrier is full. Says
+    /// whether there is more.
+    pub fn deliver(&mut self, house: &mut House<'_>, carrier: &mut dyn Carrier) -> bool {
+        let mut more = false;
+        let mut index = 0;
+        while index < self.subscriptions.len() && self.state != State::Done {
+            let Reading { sub, key, begun } = self.subscriptions[index];
+            if house.shard.is_ready(key) {
+                if carrier.is_full() {
+                    return true;
+                }
+                more |= self.read(sub, key, begun, house, carrier);
+                if let Some(reading) = self.subscriptions.get_mut(index) {
+                    reading.begun = true;
+                }
+            }
+            index += 1;
+        }
+        more && self.state != State::Done
+    }
+
+    /// Reads one subscription once; says whether there is more.
+    fn read(
+        &mut self,
+        sub: SubId,
+        key: SubKey,
+        begun: bool,
+        house: &mut House<'_>,
+        carrier: &mut dyn Carrier,
+    ) -> bool {
+        let mut deliveries = std::mem::take(house.deliveries);
+        let Some(read) = house.shard.read(key, house.now, BUDGET, &mut deliveries) else {
+            return false;
+        };
+        if !(read.window_full || begun && deliveries.is_empty()) {
+            let input = Input::Deliveries {
+                sub,
+                deliveries: &deliveries,
+                position: read.position,
+                caught_up: read.caught_up,
+            };
+            self.feed(input, house, carrier);
+        }
+        deliveries.clear();
+        *house.deliveries = deliveries;
+        !read.caught_up && !read.window_full
+    }
+
+    /// Ends every subscription. Must be called when the driver lets go of the client.
+    pub fn leave(&mut self, shard: &mut tidings_broker::Shard) {
+        self.state = State::Done;
+        for reading in self.subscriptions.drain(..) {
+            shard.unsubscribe(reading.key);
+        }
+    }
+
+    /// Feeds one input, carries out all outputs, and goes on with what they bring about.
+    fn feed(&mut self, input: Input<'_>, house: &mut House<'_>, carrier: &mut dyn Carrier) {
+        if self.state == State::Done {
+            return;
+        }
+        let mut outputs = Outputs::default();
+        let mut told = VecDeque::new();
+        self.machine.handle(input, house.now, &mut outputs);
+        loop {
+            while let Some(output) = outputs.pop() {
+                self.carry_out(output, house, carrier, &mut told);
+            }
+            let Some(Told { sub, result, refused }) = told.pop_front() else { break };
+            let input = Input::Subscribed(sub, result, &refused);
+            self.machine.handle(input, house.now, &mut outputs);
+        }
+        if self.state == State::Done {
+            self.leave(house.shard);
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        output: Output,
+        house: &mut House<'_>,
+        carrier: &mut dyn Carrier,
+        told: &mut VecDeque<Told>,
+    ) {
+        // Nothing may follow an end; a machine that goes on is cut short, not trusted.
+        if self.state == State::Done {
+            return;
+        }
+        match output {
+            Output::Respond(response) => {
+                self.state = State::Done;
+                carrier.respond(response);
+            }
+            Output::Begin(head) => {
+                self.state = State::Open;
+                carrier.begin(head);
+            }
+            Output::Send(bytes) => carrier.send(bytes),
+            Output::Text(head, body) => carrier.text(head, body),
+            Output::Binary(payload) => carrier.binary(payload),
+            Output::WakeAt(time) => carrier.wake_at(time),
+            Output::Close(reason) => {
+                self.state = State::Done;
+                carrier.close(reason);
+            }
+            Output::Subscribe { sub, filters, since, slow, window } => {
+                told.push_back(self.subscribe(sub, filters, since, slow, window, house));
+            }
+            Output::Unsubscribe(sub) => {
+                let (gone, kept) =
+                    std::mem::take(&mut self.subscriptions).into_iter().partition(|r| r.sub == sub);
+                self.subscriptions = kept;
+                let gone: Vec<Reading> = gone;
+                gone.into_iter().for_each(|reading| house.shard.unsubscribe(reading.key));
+            }
+            Output::Ack(sub, position) => {
+                if let Some(reading) = self.subscriptions.iter().find(|r| r.sub == sub) {
+                    house.shard.ack(reading.key, position);
+                }
+            }
+            Output::Publish(ticket, messages, key) => {
+                self.publishing += 1;
+                let (owner, outcomes) = (self.owner, Arc::clone(house.outcomes));
+                let done = Box::new(move |result| outcomes.published(owner, ticket, result));
+                house.broker.publish(messages, key, house.now, done);
+            }
+        }
+    }
+
+    fn subscribe(
+        &mut self,
+        sub: SubId,
+        filters: Vec<TopicFilter>,
+        since: Since,
+        slow: Slow,
+        window: Option<u32>,
+        house: &mut House<'_>,
+    ) -> Told {
+        let most = house.shard.subscriptions_max();
+        if self.subscriptions.len() >= most {
+            let result = Err(Refusal::TooManySubscriptions(most));
+            return Told { sub, result, refused: Vec::new() };
+        }
+        let Subscribed { result, refused } =
+            house.shard.subscribe(self.owner, filters, since, slow, window, house.now);
+        let result = result.map(|(key, position)| {
+            self.subscriptions.push(Reading { sub, key, begun: false });
+            position
+        });
+        Told { sub, result, refused }
+    }
+}

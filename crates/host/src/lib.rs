@@ -1,0 +1,59 @@
+//! Runs protocol machines against the broker: the one place where what a machine wants becomes
+//! what the broker does.
+//!
+//! Knows no socket, clock or runtime, so that `net` and the simulator run exactly the same code.
+//! A driver owns one [`Client`] for each machine, feeds it, and is told through its [`Carrier`]
+//! what to write.
+
+mod client;
+mod negotiate;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tidings_broker::{Broker, Owner, Shard};
+use tidings_model::{Delivery, Published, Refusal, Time};
+use tidings_protocol::{CloseReason, Response, Ticket};
+
+pub use client::Client;
+pub use negotiate::{Registry, Route};
+
+/// What a driver does with what a machine says. All of it is in order.
+pub trait Carrier {
+    /// The whole answer.
+    fn respond(&mut self, response: Response);
+    /// The head of a streamed answer, or the acceptance of a WebSocket.
+    fn begin(&mut self, head: Response);
+    /// Bytes of a streamed answer.
+    fn send(&mut self, bytes: Bytes);
+    /// A WebSocket text message in two parts.
+    fn text(&mut self, head: Bytes, body: Bytes);
+    /// A WebSocket binary message.
+    fn binary(&mut self, payload: Bytes);
+    /// Feed a deadline at this time; replaces the one before.
+    fn wake_at(&mut self, time: Time);
+    /// Close once everything before is out.
+    fn close(&mut self, reason: CloseReason);
+    /// Whether so much waits to be written that no more should be read from the log for now.
+    fn is_full(&self) -> bool;
+}
+
+/// Takes the outcomes of publishes, on whatever thread they come.
+pub trait Outcomes: Send + Sync {
+    /// The publish with this ticket has ended.
+    fn published(&self, owner: Owner, ticket: Ticket, result: Result<Published, Refusal>);
+}
+
+/// What a client works with, lent by its driver for the length of one call.
+pub struct House<'a> {
+    /// The core.
+    pub broker: &'a Broker,
+    /// The thread's subscriptions.
+    pub shard: &'a mut Shard,
+    /// Where outcomes go.
+    pub outcomes: &'a Arc<dyn Outcomes>,
+    /// The time.
+    pub now: Time,
+    /// Space for deliveries, kept from call to call so that reading allocates nothing.
+    pub deliveries: &'a mut Vec<Delivery>,
+}

@@ -1,0 +1,100 @@
+//! The message log: one sequence of messages that any number of cursors read.
+//!
+//! A log knows messages, offsets and retention. It must never know who reads, over which protocol,
+//! or what a subscription is.
+
+mod memory;
+mod retention;
+
+use std::sync::Arc;
+
+use tidings_model::{Mark, Message, Record, Selection, Time};
+
+pub use memory::{MemoryLimits, MemoryLog, Policy};
+pub use retention::Retention;
+
+/// What a log does. Offsets strictly increase in the order messages become visible, and a
+/// message that was once visible at an offset is never another one.
+pub trait Log: Send + Sync {
+    /// Stores the messages as one: all or none. `done` is called once what the log promises is
+    /// true, perhaps before this returns, perhaps on another thread; only from then on do readers
+    /// see them. It is given the place of the last one.
+    fn append(&self, messages: Vec<Message>, done: Appended);
+
+    /// Calls `watcher` whenever messages became visible, possibly once for many.
+    fn watch(&self, watcher: Box<dyn Fn() + Send + Sync>);
+
+    /// The place of the newest visible message; offset 0 before the first.
+    fn end(&self) -> Mark;
+
+    /// Reads what `wanted` matches after `from` in order into `records`.
+    fn read(
+        &self,
+        wanted: &Selection,
+        from: Cursor,
+        now: Time,
+        budget: Budget,
+        records: &mut Vec<Arc<Record>>,
+    ) -> ReadEnd;
+
+    /// The newest `count` records that `wanted` matches, oldest first.
+    fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<Arc<Record>>;
+
+    /// Reads everything after `after`, whatever its topic, and names the topics that retention
+    /// has shortened after that offset; for the one who tells others what to read. Returns
+    /// the offset it came to.
+    fn scan(&self, after: u64, most: usize, seen: &mut Scan) -> u64;
+
+    /// Lets retention by age do its work.
+    fn tick(&self, now: Time);
+}
+
+/// Told how an append ended; called exactly once.
+pub type Appended = Box<dyn FnOnce(Result<Mark, AppendError>) + Send>;
+
+/// Why nothing was stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// One more topic would be more than the log may keep.
+    #[error("the log keeps {0} topics, which is the most it may")]
+    TooManyTopics(usize),
+}
+
+/// Where a reader stands in one log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// Everything up to and including this offset has been seen.
+    pub offset: u64,
+    /// Losses up to and including this offset have been told.
+    pub told: u64,
+}
+
+/// How much one read may return. Bounds the time a log is held and what is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Most records.
+    pub records: usize,
+    /// Payload bytes after which to stop; one record always fits.
+    pub bytes: usize,
+}
+
+/// How a read ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadEnd {
+    /// Everything wanted up to and including this offset was returned or does not exist.
+    pub through: u64,
+    /// The highest offset at which a wanted message that the reader had not seen was trimmed,
+    /// when there is one that was not told yet.
+    pub lost: Option<u64>,
+    /// Whether there is nothing more to read now.
+    pub caught_up: bool,
+}
+
+/// What a scan saw.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// Every record after the offset, in order.
+    pub records: Vec<Arc<Record>>,
+    /// Topics that lost a message after the offset.
+    pub trimmed: Vec<tidings_model::Topic>,
+}

@@ -1,0 +1,132 @@
+//! What a reader is handed, what it may ask for, and why the core may say no.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::filter::TopicFilter;
+use crate::position::Position;
+use crate::record::Record;
+use crate::topic::Topic;
+
+/// Where a new subscription begins to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// The oldest message that is still there.
+    Start,
+    /// Only what comes from now on.
+    Now,
+    /// The newest so many messages, then on.
+    Last(u32),
+    /// Everything after a position that was given out before.
+    After(Position),
+}
+
+/// What happens to messages that a reader is behind on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Slow {
+    /// All are delivered as long as they exist; what does not is told as a gap.
+    #[default]
+    Gap,
+    /// Of messages with one conflation key, only the newest is delivered.
+    Latest,
+}
+
+/// One thing a reader is handed, in order.
+#[derive(Clone, Debug)]
+pub enum Delivery {
+    /// A message, and where the reader stands once it has it.
+    Event(Arc<Record>, Position),
+    /// Messages that the reader should have had are gone.
+    Gap(Gap),
+}
+
+/// History that a reader asked for and that is gone. At least one message was lost between
+/// `from` and `to`; what still exists in between is delivered after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Why it is gone.
+    pub reason: GapReason,
+    /// Where the reader stood.
+    pub from: Position,
+    /// The last place at which something was lost.
+    pub to: Position,
+    /// Where the reader stands now, and may come back to.
+    pub position: Position,
+}
+
+/// Why history is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapReason {
+    /// Retention removed it before the reader came.
+    Trimmed,
+    /// The position is from another life of the log, or from another server: what was there
+    /// cannot be known, so reading begins at the oldest message.
+    Epoch,
+}
+
+impl GapReason {
+    /// The word clients see.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            GapReason::Trimmed => "trimmed",
+            GapReason::Epoch => "epoch",
+        }
+    }
+}
+
+/// Where a publish ended: the last message's place, and how many there were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The position of the last message.
+    pub position: Position,
+    /// How many messages were stored.
+    pub count: u32,
+}
+
+/// A publisher's promise that a retry is the same publish (draft-ietf-httpapi-idempotency-key).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(Box<str>);
+
+impl IdempotencyKey {
+    /// Checks `key`: 1 to 128 bytes, no control characters.
+    pub fn new(key: &str) -> Result<IdempotencyKey, crate::NameError> {
+        crate::message::check_name(key, crate::limits::KEY_BYTES_MAX)?;
+        Ok(IdempotencyKey(key.into()))
+    }
+}
+
+/// Why the core refuses something. All of these are the peer's to mend, except the last two.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The namespace does not let clients publish here.
+    #[error("publishing to `{0}` is not allowed")]
+    PublishForbidden(Topic),
+    /// The namespace does not let clients read here.
+    #[error("reading `{0}` is not allowed")]
+    SubscribeForbidden(TopicFilter),
+    /// A position beyond the end of the log, which no server gave out.
+    #[error("the position lies beyond the end of the log")]
+    PositionAhead,
+    /// The payload is over the limit (bytes, limit).
+    #[error("the message is {0} bytes long; at most {1} are allowed")]
+    MessageTooLarge(usize, usize),
+    /// The batch has too many messages (count, limit).
+    #[error("the batch has {0} messages; at most {1} are allowed")]
+    BatchTooLong(usize, usize),
+    /// The key came before with another message.
+    #[error("the idempotency key was used before, with another message")]
+    IdempotencyKeyReused,
+    /// The connection has as many subscriptions as it may.
+    #[error("this connection has {0} subscriptions, which is the most it may have")]
+    TooManySubscriptions(usize),
+    /// No further topic can be kept.
+    #[error("the server keeps {0} topics, which is the most it may")]
+    TooManyTopics(usize),
+    /// The log could not store it; nothing was stored.
+    #[error("the log could not store the message: {0}")]
+    LogFailed(Arc<str>),
+}
+
+/// How long a client that is sent away should wait before it comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ComeBack(pub Duration);

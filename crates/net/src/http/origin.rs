@@ -1,0 +1,105 @@
+//! Which web pages may use this server (WHATWG Fetch, section 3.3).
+//!
+//! A browser sends requests, and opens WebSockets, for any page its user happens to visit. So a
+//! request that names an origin is served only when that origin is this server's own or one that
+//! the operator allowed.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{StatusCode, Uri};
+use tidings_protocol::{Problem, Response};
+
+/// What a request's origin may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// No page asked, or one of this server's own.
+    Own,
+    /// A page of an allowed origin; its answers have to say so.
+    Allowed(HeaderValue),
+}
+
+/// Looks at a request's origin. Only host and port are compared with the server's own: behind a
+/// proxy that ends TLS the scheme differs.
+pub(crate) fn check(headers: &HeaderMap, allowed: &[String]) -> Result<Origin, Problem> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(Origin::Own) };
+    let text = origin.to_str().unwrap_or_default();
+    let authority = text.parse::<Uri>().ok().and_then(|uri| uri.authority().cloned());
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if let (Some(authority), Some(host)) = (authority, host)
+        && authority.as_str().eq_ignore_ascii_case(host)
+    {
+        return Ok(Origin::Own);
+    }
+    if allowed.iter().any(|entry| entry == "*" || entry.eq_ignore_ascii_case(text)) {
+        return Ok(Origin::Allowed(origin.clone()));
+    }
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "forbidden_origin",
+        format!("pages of {text} may not use this server"),
+        "have the operator add the origin to http.allowed_origins",
+    ))
+}
+
+impl Origin {
+    /// Adds to an answer what lets a page of another origin read it.
+    pub(crate) fn mark(&self, response: &mut Response) {
+        // Answers differ by origin, also the one that a page of our own gets.
+        response.headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        if let Origin::Allowed(origin) = self {
+            response.headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            response.headers.insert(
+                header::ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static("Tidings-Position, Tidings-Gap, ETag, Retry-After"),
+            );
+        }
+    }
+}
+
+/// The answer to `OPTIONS`: what may be done, and to a preflight that it may be.
+pub(crate) fn options(request: &HeaderMap, methods: &'static str) -> Response {
+    let mut response = Response::new(StatusCode::NO_CONTENT).with(header::ALLOW, methods);
+    if request.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+        let mut set = |name: HeaderName, value| {
+            response.headers.insert(name, value);
+        };
+        set(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+        set(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        // Header names mean nothing here beyond what they are read for, so all are fine.
+        if let Some(wanted) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+            set(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+        }
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(origin: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static("tidings.example:8080"));
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn only_known_origins_are_served() {
+        let allowed = ["https://app.example".to_owned()];
+        for (origin, served) in [
+            (None, true),
+            (Some("http://tidings.example:8080"), true),
+            (Some("https://tidings.example:8080"), true),
+            (Some("https://app.example"), true),
+            (Some("https://app.example.evil.example"), false),
+            (Some("http://tidings.example"), false),
+            (Some("null"), false),
+            (Some("file://"), false),
+        ] {
+            assert_eq!(check(&headers(origin), &allowed).is_ok(), served, "{origin:?}");
+        }
+        assert!(check(&headers(Some("https://any.example")), &["*".to_owned()]).is_ok());
+    }
+}

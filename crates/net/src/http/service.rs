@@ -1,0 +1,301 @@
+//! One request, from the parser's hands to an answer or to a takeover.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
+use std::rc::Rc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, Version};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use tidings_host::{Carrier, Client, Route};
+use tidings_model::Time;
+use tidings_protocol::{CloseReason, Problem, Request, Response, Transport};
+
+use super::origin::Origin;
+use super::tracked::Watch;
+use super::{gzip, origin, upgrade};
+use crate::drive::Guest;
+use crate::local::Local;
+use crate::seat::Seat;
+
+/// A connection that its parser gives away, and what has happened on it so far.
+pub(crate) struct Takeover {
+    pub(crate) guest: Guest,
+    pub(crate) answer: Answer,
+    pub(crate) kind: TakeoverKind,
+    pub(crate) origin: Origin,
+    /// The request's header fields, for what depends on them.
+    pub(crate) headers: HeaderMap,
+}
+
+pub(crate) enum TakeoverKind {
+    /// An answer that is held or streamed.
+    Exchange {
+        /// Whether the client understands chunks and keeps the connection.
+        http11: bool,
+        /// Whether the client asked to keep the connection.
+        keep_alive: bool,
+    },
+    /// A WebSocket.
+    Socket { accept_key: String, subprotocol: Option<&'static str> },
+}
+
+/// What a machine said before its connection was taken over.
+#[derive(Default)]
+pub(crate) struct Answer {
+    pub(crate) response: Option<Response>,
+    pub(crate) said: Vec<Said>,
+    pub(crate) bytes: usize,
+    pub(crate) wake_at: Option<Time>,
+}
+
+/// One thing a machine said on an open stream or socket.
+pub(crate) enum Said {
+    Begin(Response),
+    Send(Bytes),
+    Text(Bytes, Bytes),
+    Binary(Bytes),
+    Close(CloseReason),
+}
+
+/// What is read ahead for a machine before its connection is taken over; the rest comes after.
+const AHEAD_BYTES: usize = 64 * 1024;
+
+impl Carrier for Answer {
+    fn respond(&mut self, response: Response) {
+        self.response = Some(response);
+    }
+
+    fn begin(&mut self, head: Response) {
+        self.said.push(Said::Begin(head));
+    }
+
+    fn send(&mut self, bytes: Bytes) {
+        self.bytes += bytes.len();
+        self.said.push(Said::Send(bytes));
+    }
+
+    fn text(&mut self, head: Bytes, body: Bytes) {
+        self.bytes += head.len() + body.len();
+        self.said.push(Said::Text(head, body));
+    }
+
+    fn binary(&mut self, payload: Bytes) {
+        self.bytes += payload.len();
+        self.said.push(Said::Binary(payload));
+    }
+
+    fn wake_at(&mut self, time: Time) {
+        self.wake_at = Some(time);
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        self.said.push(Said::Close(reason));
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= AHEAD_BYTES
+    }
+}
+
+/// Marks the time between a request and its answer, also when the answer is never waited for.
+struct Answering(Rc<Watch>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.answering.set(false);
+        self.0.answered.set(true);
+        self.0.heard.set(false);
+    }
+}
+
+/// Answers one request.
+pub(crate) async fn handle(
+    local: Rc<Local>,
+    watch: Rc<Watch>,
+    takeover: Rc<RefCell<Option<Box<Takeover>>>>,
+    request: hyper::Request<Incoming>,
+) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+    watch.answering.set(true);
+    let _answering = Answering(watch);
+    let (parts, body) = request.into_parts();
+    let (headers, version) = (parts.headers, parts.version);
+    let origin = match origin::check(&headers, &local.options.allowed_origins) {
+        Ok(origin) => origin,
+        Err(problem) => return Ok(closing(problem.to_response())),
+    };
+    let body = match read_body(&local, body).await {
+        Ok(body) => body,
+        Err(problem) => {
+            let mut response = problem.to_response();
+            origin.mark(&mut response);
+            return Ok(closing(response));
+        }
+    };
+    let request = Request::new(parts.method, parts.uri.path(), parts.uri.query(), headers, body);
+    let result = match answer(&local, version, &request).await {
+        Ok(Outcome::Response(response)) => response,
+        Ok(Outcome::Takeover(guest, answer, kind)) => {
+            let headers = request.headers;
+            *takeover.borrow_mut() =
+                Some(Box::new(Takeover { guest, answer, kind, origin, headers }));
+            return pending().await;
+        }
+        Err(problem) => problem.to_response(),
+    };
+    Ok(to_hyper(finish(result, &request.headers, &origin)))
+}
+
+/// An answer, dressed for the one who asked.
+pub(crate) fn finish(mut response: Response, request: &HeaderMap, origin: &Origin) -> Response {
+    gzip::compress(request, &mut response);
+    origin.mark(&mut response);
+    response
+}
+
+enum Outcome {
+    Response(Response),
+    Takeover(Guest, Answer, TakeoverKind),
+}
+
+async fn answer(
+    local: &Rc<Local>,
+    version: Version,
+    request: &Request,
+) -> Result<Outcome, Problem> {
+    match local.registry.route(request)? {
+        Route::Options(methods) => {
+            Ok(Outcome::Response(origin::options(&request.headers, methods)))
+        }
+        Route::NotAllowed(methods) => Ok(Outcome::Response(Problem::method_not_allowed(methods))),
+        Route::Elsewhere => elsewhere(local, request).map(Outcome::Response),
+        Route::Exchange(transport) => {
+            let http11 = version == Version::HTTP_11;
+            let keep_alive = http11 && !says_close(&request.headers);
+            let kind = TakeoverKind::Exchange { http11, keep_alive };
+            run(local, transport, request, kind).await
+        }
+        Route::Socket(transport, subprotocol) => {
+            let accept_key = upgrade::check(&request.method, version, &request.headers)
+                .inspect_err(|problem| tracing::debug!(problem.message, "upgrade refused"))?;
+            let kind = TakeoverKind::Socket { accept_key, subprotocol };
+            run(local, transport, request, kind).await
+        }
+    }
+}
+
+/// Runs a machine until it has answered, or until the answer has to be waited for.
+async fn run(
+    local: &Rc<Local>,
+    transport: &'static Transport,
+    request: &Request,
+    kind: TakeoverKind,
+) -> Result<Outcome, Problem> {
+    let mut answer = Answer::default();
+    let seat = Seat::take(local);
+    let client = Client::new(seat.owner(), local.registry.open(transport));
+    let mut guest = Guest { client, seat, local: Rc::clone(local) };
+    let mut more = local.house(|house| {
+        guest.client.open(request, house, &mut answer);
+        !answer.is_full()
+    });
+    loop {
+        if let Some(response) = answer.response.take() {
+            return Ok(Outcome::Response(response));
+        }
+        if guest.client.is_publishing() && answer.said.is_empty() {
+            published(local, &mut guest, &mut answer).await;
+            continue;
+        }
+        // A short answer from a long history is read in several turns.
+        if answer.said.is_empty() && more {
+            more = local.house(|house| guest.client.deliver(house, &mut answer));
+            if more {
+                tokio::task::yield_now().await;
+            }
+            continue;
+        }
+        return Ok(Outcome::Takeover(guest, answer, kind));
+    }
+}
+
+/// Waits for publishes to end, and tells the machine.
+async fn published(local: &Rc<Local>, guest: &mut Guest, answer: &mut Answer) {
+    let outcomes = poll_fn(|cx| {
+        let news = guest.seat.news(cx.waker());
+        if news.outcomes.is_empty() { Poll::Pending } else { Poll::Ready(news.outcomes) }
+    })
+    .await;
+    for (ticket, result) in outcomes {
+        local.house(|house| guest.client.published(ticket, result, house, answer));
+    }
+}
+
+/// The whole body, within its limits.
+async fn read_body(local: &Local, body: Incoming) -> Result<Bytes, Problem> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let most = local.options.body_bytes_max;
+    let too_large = || {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            format!("the body is larger than {most} bytes"),
+            "send less, or have the operator raise limits.batch_bytes",
+        )
+    };
+    // Said before the client sends what would be refused anyway.
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large());
+    }
+    let collected = Limited::new(body, most).collect();
+    match tokio::time::timeout(local.options.body_wait, collected).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(Problem::bad(
+            "bad_request",
+            format!("the body could not be read: {error}"),
+            "see RFC 9112 section 6",
+        )),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            "the body did not arrive in time",
+            "send it in smaller parts",
+        )),
+    }
+}
+
+fn elsewhere(local: &Local, request: &Request) -> Result<Response, Problem> {
+    (local.site)(request).ok_or_else(|| {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "there is nothing here",
+            "topics are at /t/TOPIC, the page is at /",
+        )
+    })
+}
+
+fn says_close(headers: &HeaderMap) -> bool {
+    let values = headers.get_all("connection").iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|v| v.split(',')).any(|token| token.trim().eq_ignore_ascii_case("close"))
+}
+
+/// An answer after which the connection cannot go on, because the request was not read whole.
+fn closing(response: Response) -> hyper::Response<Full<Bytes>> {
+    let mut response = to_hyper(response);
+    response.headers_mut().insert("connection", http::HeaderValue::from_static("close"));
+    response
+}
+
+fn to_hyper(response: Response) -> hyper::Response<Full<Bytes>> {
+    let mut out = hyper::Response::new(Full::new(response.body));
+    *out.status_mut() = response.status;
+    *out.headers_mut() = response.headers;
+    out
+}

@@ -1,0 +1,20 @@
+//! The only sockets of the house: accepts connections, speaks their carriers, and drives one
+//! machine on each.
+//!
+//! One thread accepts and hands connections out in turn; each serving thread has a runtime, a
+//! [`tidings_broker::Shard`] and its connections to itself, so that nothing on the way of a
+//! delivery is locked across threads but the log. This crate owns the clock.
+
+mod clock;
+mod connection;
+mod drive;
+mod http;
+mod listen;
+mod local;
+mod options;
+mod seat;
+
+pub use clock::Clock;
+pub use connection::Stats;
+pub use listen::{Server, ServerError};
+pub use options::{Options, Site};

@@ -1,0 +1,43 @@
+//! What the operator decides about connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_protocol::{Request, Response};
+
+/// Answers what is no transport's: pages, health. Must answer at once.
+pub type Site = Arc<dyn Fn(&Request) -> Option<Response> + Send + Sync>;
+
+/// How connections are accepted and kept.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Serving threads.
+    pub threads: usize,
+    /// Most connections at once.
+    pub connections_max: usize,
+    /// Most bytes of a request's head.
+    pub head_bytes_max: usize,
+    /// Most bytes of a request's body.
+    pub body_bytes_max: usize,
+    /// Most bytes of a WebSocket message.
+    pub message_bytes_max: usize,
+    /// How long a request's head may take from its first byte.
+    pub head_wait: Duration,
+    /// How long a request's body may take.
+    pub body_wait: Duration,
+    /// How long a connection may idle between requests.
+    pub keep_alive: Duration,
+    /// A WebSocket peer that was silent for so long is pinged.
+    pub heartbeat: Duration,
+    /// How long a pinged peer may take to show that it is there.
+    pub pong_wait: Duration,
+    /// How long a peer may take nothing of what is sent to it.
+    pub write_stall: Duration,
+    /// How long connections may take to end at shutdown.
+    pub drain: Duration,
+    /// Origins of web pages that may use this server, besides its own; `*` is all.
+    pub allowed_origins: Vec<String>,
+}

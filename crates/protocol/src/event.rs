@@ -1,0 +1,124 @@
+//! The one event form, and the server's own events beside it. Documented in `docs/guide/http.md`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tidings_model::{ComeBack, Encoding, Gap, Position, Record, Time};
+
+use crate::content::{self, Data, write_string, write_value};
+
+static JSON: Encoding = Encoding { name: "event json" };
+
+/// The event as JSON on one line, without a line break.
+///
+/// Readers of a single log all stand at the same position after an event, so they share one
+/// encoding; only a reader of both logs needs its own.
+pub fn json(record: &Arc<Record>, position: Position) -> Bytes {
+    shared(&JSON, record, position, |record, position| {
+        let mut out = Vec::with_capacity(192 + record.message.payload.len());
+        write_json(record, position, &mut out);
+        out.into()
+    })
+}
+
+/// What `encode` gives for a record at a position; shared wherever the position is the record's
+/// own, which is where every reader of a single log stands.
+pub fn shared(
+    encoding: &'static Encoding,
+    record: &Record,
+    position: Position,
+    encode: impl Fn(&Record, Position) -> Bytes,
+) -> Bytes {
+    if position == Position::at(record.log, record.mark) {
+        record.encoded(encoding, |record| encode(record, position))
+    } else {
+        encode(record, position)
+    }
+}
+
+/// Writes the event as JSON.
+pub fn write_json(record: &Record, position: Position, out: &mut Vec<u8>) {
+    let message = &*record.message;
+    out.extend_from_slice(b"{\"topic\":");
+    write_string(message.topic.as_str(), out);
+    field("position", &position.to_string(), out);
+    field("time", &rfc3339(message.time), out);
+    field("type", message.event_type.as_str(), out);
+    if let Some(from) = &message.from {
+        field("from", from, out);
+    }
+    field("contentType", &message.content_type, out);
+    if let Some(key) = &message.key {
+        field("key", key, out);
+    }
+    if !message.headers.is_empty() {
+        out.extend_from_slice(b",\"headers\":{");
+        for (index, (name, value)) in message.headers.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            write_string(name, out);
+            out.push(b':');
+            write_string(value, out);
+        }
+        out.push(b'}');
+    }
+    let data = content::data(&message.content_type, &message.payload);
+    if matches!(data, Data::Bytes(_)) {
+        out.extend_from_slice(b",\"encoding\":\"base64\"");
+    }
+    out.extend_from_slice(b",\"data\":");
+    write_value(data, out);
+    out.push(b'}');
+}
+
+/// The value of `data` alone, as `?data=raw` has it where JSON is spoken.
+pub fn value(record: &Record) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_value(content::data(&record.message.content_type, &record.message.payload), &mut out);
+    out
+}
+
+/// `ready`: the first thing on every stream.
+pub fn ready(position: Position) -> String {
+    format!("{{\"type\":\"ready\",\"position\":\"{position}\"}}")
+}
+
+/// `heartbeat`: on a stream that was silent for a while.
+pub fn heartbeat(position: Position, now: Time) -> String {
+    let time = rfc3339(now);
+    format!("{{\"type\":\"heartbeat\",\"position\":\"{position}\",\"time\":\"{time}\"}}")
+}
+
+/// `gap`: history is gone.
+pub fn gap(gap: &Gap) -> String {
+    let Gap { reason, from, to, position } = gap;
+    let reason = reason.as_str();
+    format!(
+        "{{\"type\":\"gap\",\"reason\":\"{reason}\",\"from\":\"{from}\",\"to\":\"{to}\",\"position\":\"{position}\"}}"
+    )
+}
+
+/// `goodbye`: the server is about to close the stream in good order.
+pub fn goodbye(position: Option<Position>, come_back: ComeBack) -> String {
+    let position = position.map_or_else(String::new, |p| format!("\"position\":\"{p}\","));
+    format!("{{\"type\":\"goodbye\",{position}\"retryMs\":{}}}", come_back.0.as_millis())
+}
+
+/// A time as RFC 3339 in UTC with milliseconds.
+pub fn rfc3339(time: Time) -> String {
+    i64::try_from(time.as_millis())
+        .ok()
+        .and_then(|millis| Timestamp::from_millisecond(millis).ok())
+        .unwrap_or(Timestamp::MAX)
+        .strftime("%Y-%m-%dT%H:%M:%S.%3fZ")
+        .to_string()
+}
+
+fn field(name: &str, value: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    write_string(value, out);
+}

@@ -1,0 +1,138 @@
+//! The whole contract of a protocol machine.
+//!
+//! The driver feeds one [`Input`], then carries out every [`Output`] in order before it feeds the
+//! next. A variant is added here only when two transports need it.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use tidings_model::{
+    ComeBack, Delivery, IdempotencyKey, Message, Position, Published, Refusal, Since, Slow, Time,
+    TopicFilter,
+};
+
+use crate::request::{Request, Response};
+
+/// A transport's machine for one connection or one exchange.
+pub trait Protocol {
+    /// Takes one input at time `now` and pushes what is to be done about it.
+    fn handle(&mut self, input: Input<'_>, now: Time, out: &mut Outputs);
+}
+
+/// A machine's own name for one of its subscriptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubId(pub u32);
+
+/// A machine's own name for one publish under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u32);
+
+/// What a machine is told.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The request that this machine is to answer, or that opens its WebSocket. Always first.
+    Opened(&'a Request),
+    /// A whole message came over the WebSocket.
+    Frame(Frame<'a>),
+    /// What became of `Output::Subscribe`. Where it begins to read, and which filters were
+    /// refused; with `Err` nothing was subscribed.
+    Subscribed(SubId, Result<Position, Refusal>, &'a [(TopicFilter, Refusal)]),
+    /// What there is to read. The first one of a subscription always comes, even when empty.
+    Deliveries {
+        /// Whose.
+        sub: SubId,
+        /// In order; may be empty, when only the position moved on.
+        deliveries: &'a [Delivery],
+        /// Where the subscription stands after them.
+        position: Position,
+        /// Whether nothing more is there to read now.
+        caught_up: bool,
+    },
+    /// What became of `Output::Publish`. Only now is it true.
+    Published(Ticket, Result<Published, Refusal>),
+    /// The time asked for by `Output::WakeAt` has come.
+    Deadline,
+    /// The server shuts down: say so in the protocol's words and close.
+    Closing(ComeBack),
+}
+
+/// A WebSocket message's kind and payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// A text message; it is UTF-8.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+}
+
+/// What a machine wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Answer the request whole. Ends the machine's work.
+    Respond(Response),
+    /// Begin a streamed answer, or accept the WebSocket: `Send` or `Text`/`Binary` may follow.
+    /// The response's body is empty.
+    Begin(Response),
+    /// Bytes of a streamed answer.
+    Send(Bytes),
+    /// A WebSocket text message in two parts, so that a part of one's own can go before one that
+    /// is shared. Together they are UTF-8.
+    Text(Bytes, Bytes),
+    /// A WebSocket binary message.
+    Binary(Bytes),
+    /// Read from now on; answered by `Input::Subscribed`, then `Input::Deliveries`.
+    Subscribe {
+        /// The machine's name for it; not in use.
+        sub: SubId,
+        /// What to read; what several of them match comes once.
+        filters: Vec<TopicFilter>,
+        /// Where to begin.
+        since: Since,
+        /// What to do when behind.
+        slow: Slow,
+        /// How many events may be sent ahead of an `Ack`; `None`: any number.
+        window: Option<u32>,
+    },
+    /// Read no longer.
+    Unsubscribe(SubId),
+    /// Everything of the subscription up to this position has arrived for good.
+    Ack(SubId, Position),
+    /// Store these messages, all or none; answered by `Input::Published`.
+    Publish(Ticket, Vec<Message>, Option<IdempotencyKey>),
+    /// Send `Input::Deadline` at this time; replaces the time asked for before.
+    WakeAt(Time),
+    /// Nothing more will be sent: close in good order once everything before is out.
+    Close(CloseReason),
+}
+
+impl Output {
+    /// A WebSocket text message of one's own.
+    pub fn text(text: impl Into<Bytes>) -> Output {
+        Output::Text(Bytes::new(), text.into())
+    }
+}
+
+/// Why a machine closes; each carrier has its own words for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// All is said.
+    Done,
+    /// The server shuts down.
+    Restart,
+}
+
+/// The outputs of a machine, in order.
+#[derive(Debug, Default)]
+pub struct Outputs(VecDeque<Output>);
+
+impl Outputs {
+    /// Adds an output after those already there.
+    pub fn push(&mut self, output: Output) {
+        self.0.push_back(output);
+    }
+
+    /// Takes the first output.
+    pub fn pop(&mut self) -> Option<Output> {
+        self.0.pop_front()
+    }
+}

@@ -1,0 +1,121 @@
+//! Errors as peers see them: a status, a word for programs, a sentence and a hint for people.
+
+use http::{StatusCode, header};
+use serde_json::json;
+use tidings_model::{FilterError, Refusal, TopicError};
+
+use crate::request::{Response, json_response};
+
+/// One thing that is wrong with what a peer sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The HTTP status, also the `code` of commands.
+    pub status: StatusCode,
+    /// A word that programs can compare.
+    pub error: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+impl Problem {
+    /// A problem of any kind.
+    pub fn new(
+        status: StatusCode,
+        error: &'static str,
+        message: impl ToString,
+        hint: &'static str,
+    ) -> Problem {
+        Problem { status, error, message: message.to_string(), hint }
+    }
+
+    /// A request that cannot be understood: status 400.
+    pub fn bad(error: &'static str, message: impl ToString, hint: &'static str) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, error, message, hint)
+    }
+
+    /// The answer to a method that a URL does not take (RFC 9110 section 15.5.6).
+    pub fn method_not_allowed(allowed: &'static str) -> Response {
+        let message = format!("only these methods work here: {allowed}");
+        let hint = "POST publishes, GET reads";
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message, hint)
+            .to_response()
+            .with(header::ALLOW, allowed)
+    }
+
+    /// The parts for a JSON object: `error`, `message`, `hint`.
+    pub fn json(&self) -> serde_json::Map<String, serde_json::Value> {
+        let mut object = serde_json::Map::new();
+        object.insert("error".to_owned(), json!(self.error));
+        object.insert("message".to_owned(), json!(self.message));
+        object.insert("hint".to_owned(), json!(self.hint));
+        object
+    }
+
+    /// The problem as an HTTP answer: one line of JSON.
+    pub fn to_response(&self) -> Response {
+        let mut body = serde_json::Value::Object(self.json()).to_string();
+        body.push('\n');
+        let response = json_response(self.status, body);
+        match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => response.with(header::RETRY_AFTER, "2"),
+            _ => response,
+        }
+    }
+}
+
+impl From<TopicError> for Problem {
+    fn from(error: TopicError) -> Problem {
+        let hint = match error {
+            TopicError::Wildcard => "publish to one topic; wildcards are for reading",
+            _ => "a topic is levels of text with one `/` between them, such as chat/room1",
+        };
+        Problem::bad("bad_topic", error, hint)
+    }
+}
+
+impl From<FilterError> for Problem {
+    fn from(error: FilterError) -> Problem {
+        match error {
+            FilterError::Levels(error) => error.into(),
+            error => Problem::bad(
+                "bad_topic",
+                error,
+                "`*` stands for one whole level, `**` at the end for all the rest",
+            ),
+        }
+    }
+}
+
+impl From<&Refusal> for Problem {
+    fn from(refusal: &Refusal) -> Problem {
+        let (status, error, hint) = match refusal {
+            Refusal::PublishForbidden(_) => {
+                (403, "forbidden", "the operator's namespaces decide who may publish where")
+            }
+            Refusal::SubscribeForbidden(_) => {
+                (403, "forbidden", "the operator's namespaces decide who may read what")
+            }
+            Refusal::PositionAhead => {
+                (400, "bad_position", "use a position this server gave you, or since=start or now")
+            }
+            Refusal::MessageTooLarge(..) => {
+                (413, "too_large", "send less, or have the operator raise limits.message_bytes")
+            }
+            Refusal::BatchTooLong(..) => (413, "too_large", "send the batch in several requests"),
+            Refusal::IdempotencyKeyReused => {
+                (422, "idempotency_key_reused", "use a new key for every new message")
+            }
+            Refusal::TooManySubscriptions(_) => {
+                (400, "too_many_topics", "put more topics into one subscription, or use wildcards")
+            }
+            Refusal::TooManyTopics(_) => {
+                (507, "too_many_topics_stored", "have the operator raise limits.topics")
+            }
+            Refusal::LogFailed(_) => (507, "log_full", "nothing was stored; try again later"),
+        };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        Problem::new(status, error, refusal, hint)
+    }
+}

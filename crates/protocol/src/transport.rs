@@ -1,0 +1,67 @@
+//! What the registry knows of a transport: a name, words for people, where it mounts, and how to
+//! open a machine of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::machine::Protocol;
+
+/// A transport's entry in the registry.
+#[derive(Debug)]
+pub struct Transport {
+    /// Its name, as in `?via=NAME`.
+    pub name: &'static str,
+    /// One line on what it is.
+    pub summary: &'static str,
+    /// The standard it follows.
+    pub standard: &'static str,
+    /// Where requests for it come in.
+    pub mount: Mount,
+    /// Makes a machine for one connection or exchange.
+    pub open: fn(&Arc<Settings>) -> Box<dyn Protocol>,
+}
+
+/// Where a transport's requests come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mount {
+    /// `POST` of a topic's URL.
+    Publish,
+    /// `GET` of a topic's URL, by `?via=NAME` or one of these media types in `Accept`; the first
+    /// transport of the registry serves whoever asks for nothing special.
+    Read(&'static [&'static str]),
+    /// `GET` of a topic's URL with `?wait=`.
+    ReadHeld,
+    /// A WebSocket on a topic's URL.
+    TopicSocket,
+    /// A WebSocket on a path of its own, by subprotocol.
+    Socket {
+        /// The path.
+        path: &'static str,
+        /// The registered name (RFC 6455 section 1.9).
+        subprotocol: &'static str,
+    },
+}
+
+/// What transports need to know of the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// A stream that was silent for so long sends a heartbeat.
+    pub heartbeat: Duration,
+    /// The longest a long poll is held.
+    pub long_poll_max: Duration,
+    /// Most messages in one batch.
+    pub batch_messages_max: usize,
+    /// Most subscriptions on one socket.
+    pub subscriptions_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            heartbeat: Duration::from_secs(15),
+            long_poll_max: Duration::from_secs(60),
+            batch_messages_max: 10_000,
+            subscriptions_max: 256,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The one table of all configuration keys. Reading the file, the environment, the flags, the
+//! hints in errors and the output of `tidings config` all come from it: a key is added here and
+//! as a field of [`Config`], nowhere else. Must never hold logic.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tidings_model::LogKind;
+
+use self::Kind::{Address, Choice, Count, Namespaces, Origins, Path, Size, Span, Switch};
+use super::{Config, Http, Limits, LogFormat, Logging, Rules, Times};
+
+/// One key: what it is called and what may stand there.
+pub struct Key<T: 'static = Config> {
+    /// Its path in the file, such as `limits.message_bytes`.
+    pub path: &'static str,
+    /// Its default, written as in an environment variable. Empty: none.
+    pub default: &'static str,
+    /// What may be given, and where it goes.
+    pub kind: Kind<T>,
+    /// One line for the operator.
+    pub doc: &'static str,
+}
+
+/// What a key takes, with its range where it has one, and the field it sets.
+pub enum Kind<T: 'static> {
+    /// An IP address with a port.
+    Address(fn(&mut T) -> &mut SocketAddr),
+    /// A directory; may be left out.
+    Path(fn(&mut T) -> &mut Option<PathBuf>),
+    /// A whole number.
+    Count(RangeInclusive<u64>, fn(&mut T) -> &mut usize),
+    /// A size in bytes.
+    Size(RangeInclusive<u64>, fn(&mut T) -> &mut usize),
+    /// A span; the range is in seconds.
+    Span(RangeInclusive<u64>, fn(&mut T) -> &mut Duration),
+    /// True or false.
+    Switch(fn(&mut T) -> &mut bool),
+    /// One of some words.
+    Choice(&'static [&'static str], fn(&mut T, &'static str)),
+    /// A list of web origins.
+    Origins(fn(&mut T) -> &mut Vec<String>),
+    /// The `[[namespace]]` tables, whose own keys are [`NAMESPACE_KEYS`].
+    Namespaces,
+}
+
+const fn key<T>(
+    path: &'static str,
+    default: &'static str,
+    kind: Kind<T>,
+    doc: &'static str,
+) -> Key<T> {
+    Key { path, default, kind, doc }
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// Every key, by section. Keys without a section come first, as TOML wants it.
+#[rustfmt::skip] // it is read as a table
+pub static KEYS: &[Key] = &[
+    key("listen", "127.0.0.1:8080", Address(|c| &mut c.listen),
+        "Address to listen on. 0.0.0.0 or [::] is every interface."),
+    key("data", "", Path(|c| &mut c.data),
+        "Directory of everything that must outlive the process. Left out: nothing does."),
+    key("threads", "0", Count(0..=1024, |c| &mut c.threads),
+        "Worker threads. 0: one for each core."),
+
+    key("http.allowed_origins", "[]", Origins(|c| &mut c.http.allowed_origins),
+        "Web origins whose pages may use the server. []: its own only; [\"*\"]: all."),
+    key("http.header_bytes_max", "16KiB", Size(8 * KIB..=MIB, |c| &mut c.http.header_bytes_max),
+        "Most bytes of a request head."),
+    key("http.head_wait", "10s", Span(1..=5 * MINUTE, |c| &mut c.http.head_wait),
+        "How long a client may take to send a request head."),
+    key("http.body_wait", "30s", Span(1..=HOUR, |c| &mut c.http.body_wait),
+        "How long a client may take to send a request body."),
+
+    key("limits.message_bytes", "1MiB", Size(1..=64 * MIB, |c| &mut c.limits.message_bytes),
+        "Most bytes in one message."),
+    key("limits.batch_bytes", "16MiB", Size(1..=GIB, |c| &mut c.limits.batch_bytes),
+        "Most bytes in one batch. At least limits.message_bytes."),
+    key("limits.batch_messages", "10000", Count(1..=1_000_000, |c| &mut c.limits.batch_messages),
+        "Most messages in one batch."),
+    key("limits.connections", "50000", Count(1..=10_000_000, |c| &mut c.limits.connections),
+        "Most open connections."),
+    key("limits.topics", "1000000", Count(1..=1_000_000_000, |c| &mut c.limits.topics),
+        "Most topics stored at a time."),
+    key("limits.memory", "1GiB", Size(MIB..=16 * 1024 * GIB, |c| &mut c.limits.memory),
+        "Most bytes the in-memory log may hold. At least limits.batch_bytes."),
+    key("limits.idempotency_keys", "100000", Count(1..=100_000_000, |c| &mut c.limits.idempotency_keys),
+        "Most idempotency keys remembered."),
+    key("limits.subscriptions", "256", Count(1..=100_000, |c| &mut c.limits.subscriptions),
+        "Most subscriptions on one connection."),
+
+    key("times.heartbeat", "15s", Span(1..=HOUR, |c| &mut c.times.heartbeat),
+        "A stream silent for so long gets a heartbeat or ping."),
+    key("times.pong_wait", "10s", Span(1..=5 * MINUTE, |c| &mut c.times.pong_wait),
+        "How long a WebSocket client may take to answer a ping."),
+    key("times.long_poll_max", "60s", Span(1..=HOUR, |c| &mut c.times.long_poll_max),
+        "Longest time a long poll is held."),
+    key("times.idempotency", "10m", Span(1..=30 * DAY, |c| &mut c.times.idempotency),
+        "How long an idempotency key is remembered."),
+    key("times.write_stall", "30s", Span(1..=HOUR, |c| &mut c.times.write_stall),
+        "A client that takes nothing of what is due for so long is disconnected."),
+    key("times.drain", "10s", Span(0..=HOUR, |c| &mut c.times.drain),
+        "How long shutdown waits for connections to end in good order."),
+    key("times.keep_alive", "75s", Span(1..=HOUR, |c| &mut c.times.keep_alive),
+        "How long an idle keep-alive connection is kept."),
+
+    key("logging.level", "info", Choice(&["off", "error", "warn", "info", "debug", "trace"],
+        |c, name| c.logging.level = name),
+        "Least level that is written: off, error, warn, info, debug or trace."),
+    key("logging.format", "text", Choice(&["text", "json"],
+        |c, name| c.logging.format = if name == "json" { LogFormat::Json } else { LogFormat::Text }),
+        "text for people, json for machines: one object a line."),
+
+    key("namespace", "[]", Namespaces,
+        "Rules for topics by filter; the first match in this order wins, topics without one get the defaults."),
+];
+
+/// The key of a `[[namespace]]` table that says which topics it is for. It has no default.
+pub const MATCH: &str = "match";
+
+/// The other keys of a `[[namespace]]` table.
+#[rustfmt::skip] // it is read as a table
+pub static NAMESPACE_KEYS: &[Key<Rules>] = &[
+    key("log", "volatile", Choice(&["durable", "volatile"],
+        |r, name| r.log = if name == "durable" { LogKind::Durable } else { LogKind::Volatile }),
+        "volatile: in memory. durable: on disk below `data`, outlives the process."),
+    key("max_messages", "100000", Count(1..=1_000_000_000, |r| &mut r.max_messages),
+        "Most messages kept for each topic."),
+    key("max_bytes", "64MiB", Size(1..=1024 * GIB, |r| &mut r.max_bytes),
+        "Most bytes kept for each topic."),
+    key("max_age", "24h", Span(1..=3650 * DAY, |r| &mut r.max_age),
+        "How long a message is kept."),
+    key("publish", "true", Switch(|r| &mut r.publish),
+        "Whether clients may publish."),
+    key("subscribe", "true", Switch(|r| &mut r.subscribe),
+        "Whether clients may read."),
+];
+
+/// Most `[[namespace]]` tables: every new topic is compared with all of them.
+pub const NAMESPACES_MAX: usize = 1000;
+
+/// What the table's defaults are written over; none of these values survives that.
+pub const BLANK: Config = Config {
+    listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)),
+    data: None,
+    threads: 0,
+    http: Http {
+        allowed_origins: Vec::new(),
+        header_bytes_max: 0,
+        head_wait: Duration::ZERO,
+        body_wait: Duration::ZERO,
+    },
+    limits: Limits {
+        message_bytes: 0,
+        batch_bytes: 0,
+        batch_messages: 0,
+        connections: 0,
+        topics: 0,
+        memory: 0,
+        idempotency_keys: 0,
+        subscriptions: 0,
+    },
+    times: Times {
+        heartbeat: Duration::ZERO,
+        pong_wait: Duration::ZERO,
+        long_poll_max: Duration::ZERO,
+        idempotency: Duration::ZERO,
+        write_stall: Duration::ZERO,
+        drain: Duration::ZERO,
+        keep_alive: Duration::ZERO,
+    },
+    logging: Logging { level: "off", format: LogFormat::Text },
+    namespaces: Vec::new(),
+    otherwise: Rules {
+        log: LogKind::Volatile,
+        max_messages: 0,
+        max_bytes: 0,
+        max_age: Duration::ZERO,
+        publish: false,
+        subscribe: false,
+    },
+};
+
+impl<T> Key<T> {
+    /// The environment variable that sets the key: `TIDINGS_LIMITS_MESSAGE_BYTES`.
+    pub fn env(&self) -> String {
+        format!("{ENV_PREFIX}{}", self.path.replace('.', "_").to_ascii_uppercase())
+    }
+}
+
+/// What the name of every environment variable of Tidings begins with.
+pub const ENV_PREFIX: &str = "TIDINGS_";

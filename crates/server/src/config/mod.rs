@@ -1,0 +1,158 @@
+//! Configuration: what the operator may choose, read once at the start.
+//!
+//! Every key is in one table ([`keys::KEYS`]) and may be given four ways; a later one wins:
+//!
+//! 1. its default,
+//! 2. the TOML file given with `--config FILE`,
+//! 3. the environment variable `TIDINGS_` + its path in upper case with `_` for `.`
+//!    (`limits.message_bytes` is `TIDINGS_LIMITS_MESSAGE_BYTES`); one set to the empty text
+//!    counts as not set,
+//! 4. its command line flag, where it has one.
+//!
+//! Must never apply half a configuration: either all of it is right and a [`Config`] comes out,
+//! or every mistake is told, one line each, and nothing does.
+
+mod error;
+mod hint;
+mod keys;
+mod load;
+mod raw;
+mod render;
+mod resolve;
+mod units;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tidings_model::{LogKind, TopicFilter};
+
+pub use error::{ConfigError, ConfigErrors};
+pub use load::{Flag, Loaded, load};
+pub use render::render;
+pub use units::{UnitError, format_size, format_span, parse_size, parse_span};
+
+/// The resolved configuration. `Config::default()` is what `tidings serve` runs with when nothing
+/// is configured. The meaning, default and range of each field are those of its key in the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where the server listens.
+    pub listen: SocketAddr,
+    /// Directory of everything that must outlive the process. `None`: nothing does.
+    pub data: Option<PathBuf>,
+    /// Worker threads; 0 is one for each core.
+    pub threads: usize,
+    /// HTTP itself.
+    pub http: Http,
+    /// What is refused when there is more of it.
+    pub limits: Limits,
+    /// How long things may take.
+    pub times: Times,
+    /// What the server says about itself.
+    pub logging: Logging,
+    /// Rules for some topics, in the order of the file; the first match wins.
+    pub namespaces: Vec<Namespace>,
+    /// Rules for topics that none of them matches.
+    pub otherwise: Rules,
+}
+
+/// Keys of the section `http`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// Origins (RFC 6454) whose pages may use the server; `*` is all. Empty: same origin only.
+    pub allowed_origins: Vec<String>,
+    /// Most bytes of a request head: its line and all header fields.
+    pub header_bytes_max: usize,
+    /// How long a client may take to send a request head.
+    pub head_wait: Duration,
+    /// How long a client may take to send a request body.
+    pub body_wait: Duration,
+}
+
+/// Keys of the section `limits`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most bytes in one message's payload.
+    pub message_bytes: usize,
+    /// Most bytes in one batch; at least `message_bytes`.
+    pub batch_bytes: usize,
+    /// Most messages in one batch.
+    pub batch_messages: usize,
+    /// Most open connections.
+    pub connections: usize,
+    /// Most topics that are stored at a time.
+    pub topics: usize,
+    /// Most bytes the in-memory log may hold; at least `batch_bytes`.
+    pub memory: usize,
+    /// Most idempotency keys that are remembered.
+    pub idempotency_keys: usize,
+    /// Most subscriptions on one connection.
+    pub subscriptions: usize,
+}
+
+/// Keys of the section `times`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// A stream silent for so long gets a heartbeat or ping.
+    pub heartbeat: Duration,
+    /// How long a WebSocket peer may take to answer a ping.
+    pub pong_wait: Duration,
+    /// Longest time a long poll is held.
+    pub long_poll_max: Duration,
+    /// How long an idempotency key is remembered.
+    pub idempotency: Duration,
+    /// A client that takes nothing for so long while there is something to send is disconnected.
+    pub write_stall: Duration,
+    /// How long shutdown waits for connections to end in good order.
+    pub drain: Duration,
+    /// How long an idle keep-alive connection is kept.
+    pub keep_alive: Duration,
+}
+
+/// Keys of the section `logging`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// Least level that is written: one of `off`, `error`, `warn`, `info`, `debug`, `trace`.
+    pub level: &'static str,
+    /// How lines are written.
+    pub format: LogFormat,
+}
+
+/// How the server's own log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+/// One `[[namespace]]` table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// Which topics the rules are for (the key `match`).
+    pub filter: TopicFilter,
+    /// The rules.
+    pub rules: Rules,
+}
+
+/// How topics are kept and who may use them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Which log holds the topics.
+    pub log: LogKind,
+    /// Most messages kept for each topic.
+    pub max_messages: usize,
+    /// Most bytes kept for each topic.
+    pub max_bytes: usize,
+    /// How long a message is kept.
+    pub max_age: Duration,
+    /// Whether clients may publish.
+    pub publish: bool,
+    /// Whether clients may read.
+    pub subscribe: bool,
+}

@@ -1,0 +1,251 @@
+//! `tidings serve`: builds the house from its configuration and runs it until it is told to stop.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces};
+use tidings_host::Registry;
+use tidings_log::{Log, MemoryLimits, MemoryLog, Retention};
+use tidings_model::{LogKind, PerLog, TopicFilter};
+use tidings_net::{Clock, Options, Server, ServerError, Stats};
+use tidings_protocol::Settings;
+
+use crate::cli::ServeArgs;
+use crate::config::{self, Config, LogFormat, Rules};
+use crate::site::site;
+use crate::transports::TRANSPORTS;
+
+/// How often ages are looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Runs the server. Returns when it was told to stop, or could not start.
+pub(crate) fn run(args: &ServeArgs) -> ExitCode {
+    let environment = std::env::vars_os();
+    let loaded = match config::load(args.config.as_deref(), environment, args.flags()) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::from(2);
+        }
+    };
+    start_logging(&loaded.config);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    match serve(&loaded.config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: &Config) -> anyhow::Result<()> {
+    if let Some(directory) = &config.data {
+        std::fs::create_dir_all(directory).map_err(|error| {
+            anyhow::anyhow!("cannot use the data directory {}: {error}", directory.display())
+        })?;
+    }
+    let broker = broker(config);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (stats, ready) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(true)));
+        let site = site(Arc::clone(&stats), Arc::clone(&ready));
+        let registry = Registry::new(TRANSPORTS, settings(config));
+        let clock = Clock::start();
+        let server = Server::start(&broker, &registry, options(config), &site, clock, stats)
+            .map_err(explain)?;
+        // Before anything is printed: whoever waits for the line may send a signal at once.
+        let signals = Signals::listen()?;
+        greet(server.address(), config);
+        let ticking = async {
+            let mut ticks = tokio::time::interval(TICK);
+            loop {
+                ticks.tick().await;
+                broker.tick(clock.now());
+            }
+        };
+        let stop = async {
+            tokio::select! {
+                name = signals.wait() => tracing::info!("{name}: telling clients to come back later"),
+                () = ticking => {}
+            }
+            ready.store(false, Ordering::Relaxed);
+        };
+        match server.run(stop).await {
+            0 => tracing::info!("all connections ended in good order"),
+            cut => tracing::warn!("{cut} connections did not end in {:?} and were cut", config.times.drain),
+        }
+        Ok(())
+    })
+}
+
+fn broker(config: &Config) -> Broker {
+    let listed = config.namespaces.iter().map(|ns| namespace(ns.filter.clone(), &ns.rules));
+    // Every topic that is not the server's own matches this one.
+    let all = TopicFilter::new("**").map(|filter| namespace(filter, &config.otherwise));
+    let otherwise = all.unwrap_or_else(|_| unreachable!("** is a filter"));
+    let namespaces = Namespaces::new(listed.collect(), otherwise);
+    let logs: Logs = PerLog::from_fn(|kind| memory_log(kind, &namespaces, config));
+    let limits = Limits {
+        message_bytes_max: config.limits.message_bytes,
+        batch_messages_max: config.limits.batch_messages,
+        idempotency_keys_max: config.limits.idempotency_keys,
+        idempotency_keep: config.times.idempotency,
+        subscriptions_max: config.limits.subscriptions,
+    };
+    Broker::new(namespaces, logs, limits)
+}
+
+fn memory_log(kind: LogKind, namespaces: &Namespaces, config: &Config) -> Arc<dyn Log> {
+    let namespaces = namespaces.clone();
+    let policy = Box::new(move |topic: &_| namespaces.of(topic).retention);
+    let limits =
+        MemoryLimits { bytes_max: config.limits.memory as u64, topics_max: config.limits.topics };
+    // A position of an earlier life must not be taken for one of this.
+    Arc::new(MemoryLog::new(kind, rand::random(), limits, policy))
+}
+
+fn namespace(topics: TopicFilter, rules: &Rules) -> Namespace {
+    let retention = Retention {
+        messages_max: rules.max_messages as u64,
+        bytes_max: rules.max_bytes as u64,
+        age_max: rules.max_age,
+    };
+    Namespace {
+        topics,
+        log: rules.log,
+        retention,
+        publish: rules.publish,
+        subscribe: rules.subscribe,
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        heartbeat: config.times.heartbeat,
+        long_poll_max: config.times.long_poll_max,
+        batch_messages_max: config.limits.batch_messages,
+        subscriptions_max: config.limits.subscriptions,
+    }
+}
+
+fn options(config: &Config) -> Options {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Options {
+        listen: config.listen,
+        threads: if config.threads == 0 { cores } else { config.threads },
+        connections_max: config.limits.connections,
+        head_bytes_max: config.http.header_bytes_max,
+        body_bytes_max: config.limits.batch_bytes,
+        message_bytes_max: config.limits.message_bytes,
+        head_wait: config.http.head_wait,
+        body_wait: config.http.body_wait,
+        keep_alive: config.times.keep_alive,
+        heartbeat: config.times.heartbeat,
+        pong_wait: config.times.pong_wait,
+        write_stall: config.times.write_stall,
+        drain: config.times.drain,
+        allowed_origins: config.http.allowed_origins.clone(),
+    }
+}
+
+/// What to do about a server that does not start.
+fn explain(error: ServerError) -> anyhow::Error {
+    match &error {
+        ServerError::Listen(address, cause) if cause.kind() == std::io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!(
+                "cannot listen on {address}: the port is in use; stop the other program, or choose \
+                 another port with --listen {}:PORT, TIDINGS_LISTEN or the key `listen`",
+                address.ip()
+            )
+        }
+        ServerError::Listen(..) => anyhow::anyhow!(
+            "{error}; choose another address with --listen, TIDINGS_LISTEN or the key `listen`"
+        ),
+        ServerError::Thread(_) => error.into(),
+    }
+}
+
+/// The first thing a newcomer sees: where to look, and what to type.
+fn greet(address: SocketAddr, config: &Config) {
+    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (bold, dim, plain) = if color { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
+    let url = format!("http://{}", reachable(address));
+    let data = match &config.data {
+        None => "in memory; a restart forgets".to_owned(),
+        Some(directory) => {
+            format!("in memory; {} is not used by this version's log", directory.display())
+        }
+    };
+    println!("{bold}Tidings{plain} {} is listening", env!("CARGO_PKG_VERSION"));
+    println!("  {dim}page{plain}       {bold}{url}/{plain}");
+    println!("  {dim}publish{plain}    curl -d 'hello' {url}/t/demo");
+    println!("  {dim}subscribe{plain}  curl -N -H 'Accept: text/event-stream' {url}/t/demo");
+    println!("  {dim}data{plain}       {data}");
+}
+
+/// An address one can connect to: that of all interfaces is not.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => ([127, 0, 0, 1], v4.port()).into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+            (std::net::Ipv6Addr::LOCALHOST, v6.port()).into()
+        }
+        other => other,
+    }
+}
+
+fn start_logging(config: &Config) {
+    let filter = tracing_subscriber::EnvFilter::new(config.logging.level);
+    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(color);
+    match config.logging.format {
+        LogFormat::Text => lines.compact().init(),
+        LogFormat::Json => lines.json().init(),
+    }
+}
+
+/// What tells the server to stop.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(windows)]
+    interrupt: tokio::signal::windows::CtrlC,
+    #[cfg(windows)]
+    terminate: tokio::signal::windows::CtrlShutdown,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn listen() -> std::io::Result<Signals> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    #[cfg(windows)]
+    fn listen() -> std::io::Result<Signals> {
+        use tokio::signal::windows::{ctrl_c, ctrl_shutdown};
+        Ok(Signals { interrupt: ctrl_c()?, terminate: ctrl_shutdown()? })
+    }
+
+    async fn wait(mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "interrupted",
+            _ = self.terminate.recv() => "told to terminate",
+        }
+    }
+}

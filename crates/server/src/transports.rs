@@ -1,0 +1,17 @@
+//! The registry: every transport there is, one line each.
+//!
+//! A new transport is its folder, its dependency line, and its line here; nothing else may know
+//! transports by name.
+
+use tidings_protocol::Transport;
+
+/// Every transport. The first that reads serves whoever asks for nothing special.
+pub(crate) static TRANSPORTS: &[&Transport] = &[
+    &tidings_poll::POLL,
+    &tidings_poll::LONG_POLL,
+    &tidings_sse::SSE,
+    &tidings_ndjson::NDJSON,
+    &tidings_websocket::WEBSOCKET,
+    &tidings_v1::TIDINGS_V1,
+    &tidings_publish::PUBLISH,
+];

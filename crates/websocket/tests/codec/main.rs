@@ -1,0 +1,10 @@
+//! The codec against the standard: its examples, its rules, and everything at every cut.
+//!
+//! Must never reach into the crate: what is tested here is what others may use.
+
+mod cuts;
+mod examples;
+mod memory;
+mod rules;
+mod text;
+mod wire;

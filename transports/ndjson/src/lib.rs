@@ -1,0 +1,65 @@
+//! Newline-delimited JSON: one object a line, for programs that read a stream line by line.
+//!
+//! Only the encoding is here; the machine is the shared [`EventStream`]. Must never write a line
+//! break inside an object.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tidings_model::{ComeBack, Encoding, Gap, Position, Record, Time};
+use tidings_protocol::stream::{Encoder, EventStream};
+use tidings_protocol::{Mount, Transport, content, event};
+
+/// The registry entry.
+pub static NDJSON: Transport = Transport {
+    name: "ndjson",
+    summary: "one JSON object a line, for fetch streams and shell pipes",
+    standard: "github.com/ndjson/ndjson-spec 1.0",
+    mount: Mount::Read(&[content::NDJSON, "application/jsonl"]),
+    open: |settings| Box::new(EventStream::<Ndjson>::new(settings)),
+};
+
+static LINE: Encoding = Encoding { name: "ndjson line" };
+static RAW: Encoding = Encoding { name: "ndjson raw" };
+
+/// Writes lines.
+#[derive(Default)]
+struct Ndjson;
+
+impl Encoder for Ndjson {
+    const CONTENT_TYPE: &'static str = content::NDJSON;
+
+    fn ready(position: Position, raw: bool) -> Bytes {
+        if raw { Bytes::new() } else { line(event::ready(position)) }
+    }
+
+    fn event(record: &Arc<Record>, position: Position, raw: bool) -> Bytes {
+        if raw {
+            record.encoded(&RAW, |record| line(event::value(record)))
+        } else {
+            event::shared(&LINE, record, position, |record, position| {
+                let mut out = Vec::with_capacity(192 + record.message.payload.len());
+                event::write_json(record, position, &mut out);
+                line(out)
+            })
+        }
+    }
+
+    fn gap(gap: &Gap) -> Bytes {
+        line(event::gap(gap))
+    }
+
+    fn heartbeat(position: Position, now: Time, raw: bool) -> Bytes {
+        line(if raw { String::new() } else { event::heartbeat(position, now) })
+    }
+
+    fn goodbye(position: Position, come_back: ComeBack, raw: bool) -> Bytes {
+        if raw { Bytes::new() } else { line(event::goodbye(Some(position), come_back)) }
+    }
+}
+
+fn line(json: impl Into<Vec<u8>>) -> Bytes {
+    let mut out = json.into();
+    out.push(b'\n');
+    out.into()
+}

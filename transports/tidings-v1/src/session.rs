@@ -1,0 +1,302 @@
+//! The machine of one `tidings.v1` socket.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use tidings_model::{Delivery, Encoding, Position, Published, Refusal, Time, TopicFilter};
+use tidings_protocol::{
+    CloseReason, Frame, Input, Output, Outputs, Problem, Protocol, Response, Settings, SubId,
+    Ticket, event,
+};
+
+use crate::command::{self, Raw, bad};
+
+/// Most publishes under way on one socket; the client waits for answers before it sends more.
+const PUBLISHES_MAX: usize = 1024;
+
+/// The event with the brace that closes what the subscription's prefix has opened.
+static EVENT: Encoding = Encoding { name: "tidings.v1 event" };
+
+/// One socket.
+pub(crate) struct Session {
+    heartbeat: Duration,
+    subscriptions_max: usize,
+    next_sub: u32,
+    next_ticket: u32,
+    subs: BTreeMap<SubId, Subscription>,
+    names: BTreeMap<Box<str>, SubId>,
+    publishes: BTreeMap<Ticket, Publishing>,
+}
+
+struct Subscription {
+    name: Box<str>,
+    /// What goes before each of its events: `{"sub":"NAME","event":`.
+    prefix: Bytes,
+    /// The command it came by, until it is answered.
+    asked: Option<Asked>,
+}
+
+struct Asked {
+    id: Option<Value>,
+    topics: Vec<(String, Result<TopicFilter, Problem>)>,
+}
+
+struct Publishing {
+    id: Option<Value>,
+    topic: String,
+}
+
+impl Session {
+    pub(crate) fn new(settings: &Settings) -> Session {
+        Session {
+            heartbeat: settings.heartbeat,
+            subscriptions_max: settings.subscriptions_max,
+            next_sub: 0,
+            next_ticket: 0,
+            subs: BTreeMap::new(),
+            names: BTreeMap::new(),
+            publishes: BTreeMap::new(),
+        }
+    }
+
+    fn command(&mut self, text: &str, now: Time, out: &mut Outputs) {
+        let raw = match command::parse(text) {
+            Ok(raw) => raw,
+            Err(problem) => return fail(None, &problem, out),
+        };
+        let id = raw.id.clone();
+        let result = match raw.verb.as_str() {
+            "subscribe" => self.subscribe(raw, out),
+            "unsubscribe" => self.unsubscribe(&raw, out),
+            "publish" => self.publish(raw, now, out),
+            "ack" => self.ack(&raw, out),
+            "ping" => {
+                let time = json!({ "time": event::rfc3339(now) });
+                answer(id.clone(), true, time, out);
+                Ok(())
+            }
+            "" => Err(bad("do is missing", "say what to do: subscribe, publish, …")),
+            other => Err(bad(
+                format!("`{other}` is not a command"),
+                "subscribe, unsubscribe, publish, ack or ping",
+            )),
+        };
+        if let Err(problem) = result {
+            fail(id, &problem, out);
+        }
+    }
+
+    fn subscribe(&mut self, raw: Raw, out: &mut Outputs) -> Result<(), Problem> {
+        if self.subs.len() >= self.subscriptions_max {
+            return Err((&Refusal::TooManySubscriptions(self.subs.len())).into());
+        }
+        let name: Box<str> = match raw.sub_name()? {
+            Some(name) if self.names.contains_key(name) => {
+                return Err(bad(format!("`{name}` is subscribed already"), "unsubscribe it first"));
+            }
+            Some(name) => name.into(),
+            None => self.free_name(),
+        };
+        let id = raw.id.clone();
+        let wanted = raw.subscribe()?;
+        let sub = SubId(self.next_sub);
+        self.next_sub += 1;
+        let filters = wanted.topics.iter().filter_map(|(_, f)| f.as_ref().ok().cloned()).collect();
+        let asked = Asked { id, topics: wanted.topics };
+        let prefix = format!("{{\"sub\":{},\"event\":", json!(name)).into();
+        self.names.insert(name.clone(), sub);
+        self.subs.insert(sub, Subscription { name, prefix, asked: Some(asked) });
+        out.push(Output::Subscribe {
+            sub,
+            filters,
+            since: wanted.since,
+            slow: wanted.slow,
+            window: wanted.window,
+        });
+        Ok(())
+    }
+
+    /// A name that no client gave: numbers, skipping those that are taken.
+    fn free_name(&self) -> Box<str> {
+        (self.next_sub..)
+            .map(|number| number.to_string().into_boxed_str())
+            .find(|name| !self.names.contains_key(name))
+            .unwrap_or_default()
+    }
+
+    fn subscribed(
+        &mut self,
+        sub: SubId,
+        result: Result<Position, Refusal>,
+        refused: &[(TopicFilter, Refusal)],
+        out: &mut Outputs,
+    ) {
+        let Some(subscription) = self.subs.get_mut(&sub) else { return };
+        let Some(asked) = subscription.asked.take() else { return };
+        let results: Vec<Value> = asked
+            .topics
+            .into_iter()
+            .map(|(topic, filter)| {
+                let problem = match &filter {
+                    Err(problem) => Some(problem.clone()),
+                    Ok(filter) => {
+                        refused.iter().find(|(f, _)| f == filter).map(|(_, r)| Problem::from(r))
+                    }
+                };
+                let mut object = Map::new();
+                object.insert("topic".to_owned(), topic.into());
+                let code = problem.as_ref().map_or(200, |problem| problem.status.as_u16());
+                object.insert("code".to_owned(), code.into());
+                object.extend(problem.iter().flat_map(Problem::json));
+                Value::Object(object)
+            })
+            .collect();
+        match result {
+            Ok(position) => {
+                let more = json!({
+                    "sub": subscription.name,
+                    "position": position.to_string(),
+                    "topics": results,
+                });
+                answer(asked.id, true, more, out);
+            }
+            Err(refusal) => {
+                self.forget(sub);
+                let problem = Problem::from(&refusal);
+                let mut more = problem.json();
+                more.insert("code".to_owned(), problem.status.as_u16().into());
+                more.insert("topics".to_owned(), results.into());
+                answer(asked.id, false, Value::Object(more), out);
+            }
+        }
+    }
+
+    fn unsubscribe(&mut self, raw: &Raw, out: &mut Outputs) -> Result<(), Problem> {
+        let sub = self.known(raw)?;
+        self.forget(sub);
+        out.push(Output::Unsubscribe(sub));
+        answer(raw.id.clone(), true, json!({}), out);
+        Ok(())
+    }
+
+    fn ack(&mut self, raw: &Raw, out: &mut Outputs) -> Result<(), Problem> {
+        let sub = self.known(raw)?;
+        out.push(Output::Ack(sub, raw.ack()?));
+        answer(raw.id.clone(), true, json!({}), out);
+        Ok(())
+    }
+
+    fn publish(&mut self, raw: Raw, now: Time, out: &mut Outputs) -> Result<(), Problem> {
+        if self.publishes.len() >= PUBLISHES_MAX {
+            return Err(Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_publishes",
+                format!("{PUBLISHES_MAX} publishes are under way on this socket"),
+                "wait for their answers",
+            ));
+        }
+        let id = raw.id.clone();
+        let (message, idempotency_key) = raw.publish(now)?;
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        let topic = message.topic.as_str().to_owned();
+        self.publishes.insert(ticket, Publishing { id, topic });
+        out.push(Output::Publish(ticket, vec![message], idempotency_key));
+        Ok(())
+    }
+
+    fn published(&mut self, ticket: Ticket, result: Result<Published, Refusal>, out: &mut Outputs) {
+        let Some(Publishing { id, topic }) = self.publishes.remove(&ticket) else { return };
+        match result {
+            Ok(published) => {
+                let position = published.position.to_string();
+                answer(id, true, json!({ "topic": topic, "position": position }), out);
+            }
+            Err(refusal) => fail(id, &Problem::from(&refusal), out),
+        }
+    }
+
+    fn deliver(&self, sub: SubId, deliveries: &[Delivery], out: &mut Outputs) {
+        let Some(subscription) = self.subs.get(&sub) else { return };
+        for delivery in deliveries {
+            let closed = match delivery {
+                Delivery::Event(record, position) => {
+                    event::shared(&EVENT, record, *position, |record, position| {
+                        let mut json = Vec::new();
+                        event::write_json(record, position, &mut json);
+                        json.push(b'}');
+                        json.into()
+                    })
+                }
+                Delivery::Gap(gap) => (event::gap(gap) + "}").into(),
+            };
+            out.push(Output::Text(subscription.prefix.clone(), closed));
+        }
+    }
+
+    fn known(&self, raw: &Raw) -> Result<SubId, Problem> {
+        let name = raw.sub_name()?.ok_or_else(|| bad("sub is missing", "name the subscription"))?;
+        self.names.get(name).copied().ok_or_else(|| {
+            bad(format!("there is no subscription `{name}`"), "use the name its answer gave")
+        })
+    }
+
+    fn forget(&mut self, sub: SubId) {
+        if let Some(subscription) = self.subs.remove(&sub) {
+            self.names.remove(&subscription.name);
+        }
+    }
+}
+
+impl Protocol for Session {
+    fn handle(&mut self, input: Input<'_>, now: Time, out: &mut Outputs) {
+        match input {
+            Input::Opened(_) => {
+                out.push(Output::Begin(Response::new(StatusCode::SWITCHING_PROTOCOLS)));
+                let heartbeat = self.heartbeat.as_millis() as u64;
+                text(
+                    &json!({ "type": "ready", "protocol": "tidings.v1", "heartbeatMs": heartbeat }),
+                    out,
+                );
+            }
+            Input::Frame(Frame::Text(command)) => self.command(command, now, out),
+            Input::Frame(Frame::Binary(_)) => {
+                fail(None, &bad("commands are text frames", "this one was binary"), out);
+            }
+            Input::Subscribed(sub, result, refused) => self.subscribed(sub, result, refused, out),
+            Input::Deliveries { sub, deliveries, .. } => self.deliver(sub, deliveries, out),
+            Input::Published(ticket, result) => self.published(ticket, result, out),
+            Input::Closing(come_back) => {
+                out.push(Output::text(event::goodbye(None, come_back)));
+                out.push(Output::Close(CloseReason::Restart));
+            }
+            Input::Deadline => {}
+        }
+    }
+}
+
+/// `{"id":…,"ok":…}` and what else there is to say.
+fn answer(id: Option<Value>, ok: bool, more: Value, out: &mut Outputs) {
+    let mut object = Map::new();
+    if let Some(id) = id {
+        object.insert("id".to_owned(), id);
+    }
+    object.insert("ok".to_owned(), ok.into());
+    if let Value::Object(more) = more {
+        object.extend(more);
+    }
+    text(&Value::Object(object), out);
+}
+
+fn fail(id: Option<Value>, problem: &Problem, out: &mut Outputs) {
+    let mut more = problem.json();
+    more.insert("code".to_owned(), problem.status.as_u16().into());
+    answer(id, false, Value::Object(more), out);
+}
+
+fn text(json: &Value, out: &mut Outputs) {
+    out.push(Output::text(json.to_string()));
+}
