@@ -52,7 +52,12 @@ pub struct Read {
 }
 
 impl Subscription {
+    /// Where it stands. Before its first gap is told that is where the reader came from, so that
+    /// one who is cut off in between is told again.
     pub(crate) fn position(&self) -> Position {
+        if let Some(gap) = &self.opening_gap {
+            return gap.from;
+        }
         LogKind::ALL.into_iter().fold(Position::default(), |position, log| match self.places[log] {
             Some(Place { epoch, cursor }) => {
                 position.with(log, Mark { epoch, offset: cursor.offset })

@@ -91,11 +91,13 @@ impl From<FilterError> for Problem {
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Problem {
         let (status, error, hint) = match refusal {
-            Refusal::PublishForbidden(_) => {
-                (403, "forbidden", "the operator's namespaces decide who may publish where")
-            }
+            Refusal::PublishForbidden(_) => (
+                403,
+                "forbidden",
+                "names with `$` are the server's own; the operator decides the rest",
+            ),
             Refusal::SubscribeForbidden(_) => {
-                (403, "forbidden", "the operator's namespaces decide who may read what")
+                (403, "forbidden", "the operator's namespaces decide what may be read")
             }
             Refusal::PositionAhead => {
                 (400, "bad_position", "use a position this server gave you, or since=start or now")

@@ -54,15 +54,22 @@ pub(crate) struct Subscribe {
     pub(crate) window: Option<u32>,
 }
 
-/// Reads a frame as a command.
-pub(crate) fn parse(text: &str) -> Result<Raw, Problem> {
-    let raw: Raw = serde_json::from_str(text).map_err(|error| {
-        bad(format!("the frame is not a command: {error}"), "send one JSON object a frame")
-    })?;
-    match &raw.id {
-        None | Some(Value::String(_) | Value::Number(_)) => Ok(raw),
-        Some(_) => Err(bad("id must be a string or a number", "or leave it out")),
-    }
+/// Reads a frame as a command: its id, as far as there is one, and the command.
+pub(crate) fn parse(text: &str) -> (Option<Value>, Result<Raw, Problem>) {
+    let hint = "send one JSON object a frame, as the guide on tidings.v1 has it";
+    let value = match serde_json::from_str(text) {
+        Ok(value @ Value::Object(_)) => value,
+        Ok(_) => return (None, Err(bad("the frame is not a JSON object", hint))),
+        Err(error) => return (None, Err(bad(format!("the frame is not JSON: {error}"), hint))),
+    };
+    let id = match value.get("id") {
+        None => None,
+        Some(id @ (Value::String(_) | Value::Number(_))) => Some(id.clone()),
+        Some(_) => return (None, Err(bad("id must be a string or a number", "or leave it out"))),
+    };
+    let raw = serde_json::from_value(value)
+        .map_err(|error| bad(format!("this is not a command: {error}"), hint));
+    (id, raw)
 }
 
 impl Raw {

@@ -44,6 +44,37 @@ struct Asked {
     topics: Vec<(String, Result<TopicFilter, Problem>)>,
 }
 
+impl Asked {
+    /// Each topic with its own result.
+    fn results(&self, refused: &[(TopicFilter, Refusal)]) -> Vec<Value> {
+        let result = |(topic, filter): &(String, Result<TopicFilter, Problem>)| {
+            let problem = match filter {
+                Err(problem) => Some(problem.clone()),
+                Ok(filter) => {
+                    refused.iter().find(|(f, _)| f == filter).map(|(_, refusal)| refusal.into())
+                }
+            };
+            let mut object = Map::new();
+            object.insert("topic".to_owned(), topic.as_str().into());
+            match problem {
+                None => drop(object.insert("code".to_owned(), 200.into())),
+                Some(problem) => object.extend(coded(&problem)),
+            }
+            Value::Object(object)
+        };
+        self.topics.iter().map(result).collect()
+    }
+
+    /// Nothing was subscribed; each topic's own error is told where there is one.
+    fn refuse(self, problem: &Problem, refused: &[(TopicFilter, Refusal)], out: &mut Outputs) {
+        let mut more = coded(problem);
+        if !refused.is_empty() || self.topics.iter().any(|(_, filter)| filter.is_err()) {
+            more.insert("topics".to_owned(), self.results(refused).into());
+        }
+        answer(self.id, false, Value::Object(more), out);
+    }
+}
+
 struct Publishing {
     id: Option<Value>,
     topic: String,
@@ -63,11 +94,11 @@ impl Session {
     }
 
     fn command(&mut self, text: &str, now: Time, out: &mut Outputs) {
-        let raw = match command::parse(text) {
+        let (id, raw) = command::parse(text);
+        let raw = match raw {
             Ok(raw) => raw,
-            Err(problem) => return fail(None, &problem, out),
+            Err(problem) => return fail(id, &problem, out),
         };
-        let id = raw.id.clone();
         let result = match raw.verb.as_str() {
             "subscribe" => self.subscribe(raw, out),
             "unsubscribe" => self.unsubscribe(&raw, out),
@@ -102,10 +133,19 @@ impl Session {
         };
         let id = raw.id.clone();
         let wanted = raw.subscribe()?;
+        let filters: Vec<TopicFilter> =
+            wanted.topics.iter().filter_map(|(_, f)| f.as_ref().ok().cloned()).collect();
+        let asked = Asked { id, topics: wanted.topics };
+        if filters.is_empty() {
+            asked.refuse(
+                &bad("none of the topics can be read", "see each topic's own error"),
+                &[],
+                out,
+            );
+            return Ok(());
+        }
         let sub = SubId(self.next_sub);
         self.next_sub += 1;
-        let filters = wanted.topics.iter().filter_map(|(_, f)| f.as_ref().ok().cloned()).collect();
-        let asked = Asked { id, topics: wanted.topics };
         let prefix = format!("{{\"sub\":{},\"event\":", json!(name)).into();
         self.names.insert(name.clone(), sub);
         self.subs.insert(sub, Subscription { name, prefix, asked: Some(asked) });
@@ -136,40 +176,18 @@ impl Session {
     ) {
         let Some(subscription) = self.subs.get_mut(&sub) else { return };
         let Some(asked) = subscription.asked.take() else { return };
-        let results: Vec<Value> = asked
-            .topics
-            .into_iter()
-            .map(|(topic, filter)| {
-                let problem = match &filter {
-                    Err(problem) => Some(problem.clone()),
-                    Ok(filter) => {
-                        refused.iter().find(|(f, _)| f == filter).map(|(_, r)| Problem::from(r))
-                    }
-                };
-                let mut object = Map::new();
-                object.insert("topic".to_owned(), topic.into());
-                let code = problem.as_ref().map_or(200, |problem| problem.status.as_u16());
-                object.insert("code".to_owned(), code.into());
-                object.extend(problem.iter().flat_map(Problem::json));
-                Value::Object(object)
-            })
-            .collect();
         match result {
             Ok(position) => {
                 let more = json!({
                     "sub": subscription.name,
                     "position": position.to_string(),
-                    "topics": results,
+                    "topics": asked.results(refused),
                 });
                 answer(asked.id, true, more, out);
             }
             Err(refusal) => {
                 self.forget(sub);
-                let problem = Problem::from(&refusal);
-                let mut more = problem.json();
-                more.insert("code".to_owned(), problem.status.as_u16().into());
-                more.insert("topics".to_owned(), results.into());
-                answer(asked.id, false, Value::Object(more), out);
+                asked.refuse(&Problem::from(&refusal), refused, out);
             }
         }
     }
@@ -264,7 +282,7 @@ impl Protocol for Session {
             }
             Input::Frame(Frame::Text(command)) => self.command(command, now, out),
             Input::Frame(Frame::Binary(_)) => {
-                fail(None, &bad("commands are text frames", "this one was binary"), out);
+                fail(None, &bad("this frame is binary", "send commands as text"), out);
             }
             Input::Subscribed(sub, result, refused) => self.subscribed(sub, result, refused, out),
             Input::Deliveries { sub, deliveries, .. } => self.deliver(sub, deliveries, out),
@@ -292,9 +310,15 @@ fn answer(id: Option<Value>, ok: bool, more: Value, out: &mut Outputs) {
 }
 
 fn fail(id: Option<Value>, problem: &Problem, out: &mut Outputs) {
-    let mut more = problem.json();
-    more.insert("code".to_owned(), problem.status.as_u16().into());
-    answer(id, false, Value::Object(more), out);
+    answer(id, false, Value::Object(coded(problem)), out);
+}
+
+/// A problem as part of an answer: `code`, then what it always says.
+fn coded(problem: &Problem) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.insert("code".to_owned(), problem.status.as_u16().into());
+    object.extend(problem.json());
+    object
 }
 
 fn text(json: &Value, out: &mut Outputs) {

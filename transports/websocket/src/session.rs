@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use tidings_model::{Delivery, EventType, Headers, Message, Since, Time, Topic};
+use tidings_model::{Delivery, EventType, Headers, Message, Position, Since, Time, Topic};
 use tidings_protocol::ask::{Ask, all_or_nothing};
 use tidings_protocol::content::{self, Data};
 use tidings_protocol::{
@@ -19,6 +19,7 @@ pub(crate) struct TopicSocket {
     topic: Option<Topic>,
     raw: bool,
     left: Option<u32>,
+    position: Option<Position>,
 }
 
 impl TopicSocket {
@@ -92,13 +93,17 @@ impl Protocol for TopicSocket {
             Input::Subscribed(_, result, refused) => match all_or_nothing(result, refused) {
                 Err(problem) => out.push(Output::Respond(problem.to_response())),
                 Ok(position) => {
+                    self.position = Some(position);
                     out.push(Output::Begin(Response::new(StatusCode::SWITCHING_PROTOCOLS)));
                     if !self.raw {
                         out.push(Output::text(event::ready(position)));
                     }
                 }
             },
-            Input::Deliveries { deliveries, .. } => self.deliver(deliveries, out),
+            Input::Deliveries { deliveries, position, .. } => {
+                self.position = Some(position);
+                self.deliver(deliveries, out);
+            }
             Input::Frame(Frame::Text(payload)) => {
                 self.publish(Bytes::copy_from_slice(payload.as_bytes()), content::TEXT, now, out);
             }
@@ -108,7 +113,7 @@ impl Protocol for TopicSocket {
             Input::Published(_, Err(refusal)) => tell(out, &Problem::from(&refusal)),
             Input::Closing(come_back) => {
                 if !self.raw {
-                    out.push(Output::text(event::goodbye(None, come_back)));
+                    out.push(Output::text(event::goodbye(self.position, come_back)));
                 }
                 out.push(Output::Close(CloseReason::Restart));
             }
@@ -119,7 +124,8 @@ impl Protocol for TopicSocket {
 
 /// Tells the peer what is wrong with what it sent; the socket stays open.
 fn tell(out: &mut Outputs, problem: &Problem) {
-    let mut object = problem.json();
+    let mut object = serde_json::Map::new();
     object.insert("type".to_owned(), "error".into());
+    object.extend(problem.json());
     out.push(Output::text(serde_json::Value::Object(object).to_string()));
 }

@@ -1,0 +1,108 @@
+//! A house of one thread: broker, logs in memory, one shard, and time that stands still.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, Owner, Shard};
+use tidings_host::{Carrier, Client, House, Outcomes};
+use tidings_log::{MemoryLimits, MemoryLog, Retention};
+use tidings_model::{
+    Delivery, LogKind, Message, PerLog, Published, Refusal, Time, Topic, TopicFilter,
+};
+use tidings_protocol::Ticket;
+
+/// A house of one thread.
+pub struct Rooms {
+    /// The core.
+    pub broker: Broker,
+    /// The logs themselves, to look at.
+    pub logs: PerLog<Arc<MemoryLog>>,
+    /// The time.
+    pub now: Time,
+    shard: Shard,
+    outcomes: Arc<Mail>,
+    deliveries: Vec<Delivery>,
+}
+
+/// Outcomes that nobody has fetched yet.
+#[derive(Default)]
+struct Mail(Mutex<Vec<(Owner, Ticket, Result<Published, Refusal>)>>);
+
+impl Outcomes for Mail {
+    fn published(&self, owner: Owner, ticket: Ticket, result: Result<Published, Refusal>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((owner, ticket, result));
+    }
+}
+
+/// A namespace that keeps so many messages of each topic.
+pub fn namespace(topics: &str, log: LogKind, messages_max: u64) -> Namespace {
+    let topics = TopicFilter::new(topics).unwrap_or_else(|error| panic!("{topics}: {error}"));
+    let retention = Retention { messages_max, ..Retention::default() };
+    Namespace { topics, log, retention, publish: true, subscribe: true }
+}
+
+impl Rooms {
+    /// A house with these namespaces; the last one rules whatever no other does. All logs have
+    /// this epoch.
+    pub fn new(mut namespaces: Vec<Namespace>, epoch: u32, now: Time) -> Rooms {
+        let otherwise =
+            namespaces.pop().unwrap_or_else(|| namespace("**", LogKind::Volatile, 1000));
+        let namespaces = Namespaces::new(namespaces, otherwise);
+        let logs = PerLog::from_fn(|kind| {
+            let namespaces = namespaces.clone();
+            let policy = Box::new(move |topic: &Topic| namespaces.of(topic).retention);
+            Arc::new(MemoryLog::new(kind, epoch, MemoryLimits::default(), policy))
+        });
+        let shared: Logs = PerLog::from_fn(|kind| Arc::clone(&logs[kind]) as Arc<_>);
+        let broker = Broker::new(namespaces, shared, Limits::default());
+        let shard = broker.shard(Box::new(|| {}));
+        Rooms { broker, logs, now, shard, outcomes: Arc::default(), deliveries: Vec::new() }
+    }
+
+    /// Lends a client what it works with.
+    pub fn house<T>(&mut self, work: impl FnOnce(&mut House<'_>) -> T) -> T {
+        let outcomes: Arc<dyn Outcomes> = Arc::clone(&self.outcomes) as _;
+        work(&mut House {
+            broker: &self.broker,
+            shard: &mut self.shard,
+            outcomes: &outcomes,
+            now: self.now,
+            deliveries: &mut self.deliveries,
+        })
+    }
+
+    /// Gives a client the outcomes of its publishes.
+    pub fn settle(&mut self, owner: Owner, client: &mut Client, carrier: &mut dyn Carrier) {
+        let mut mail = self.outcomes.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let arrived = std::mem::take(&mut *mail);
+        drop(mail);
+        for (to, ticket, result) in arrived {
+            assert_eq!(to, owner, "an outcome for somebody else");
+            self.house(|house| client.published(ticket, result, house, carrier));
+        }
+    }
+
+    /// Looks at what is new in the logs; returns who has something to read.
+    pub fn dispatch(&mut self) -> Vec<Owner> {
+        let mut ready = Vec::new();
+        while self.shard.dispatch(|owner| ready.push(owner)) {}
+        ready
+    }
+
+    /// Ends a client's subscriptions.
+    pub fn leave(&mut self, client: &mut Client) {
+        client.leave(&mut self.shard);
+    }
+
+    /// How many subscriptions there are.
+    pub fn subscriptions(&self) -> usize {
+        self.shard.len()
+    }
+
+    /// Stores a message, past every transport.
+    pub fn publish(&mut self, message: Message) {
+        let done = Box::new(|result: Result<Published, Refusal>| {
+            assert!(result.is_ok(), "the message was refused: {result:?}");
+        });
+        self.broker.publish(vec![message], None, self.now, done);
+    }
+}
