@@ -22,8 +22,9 @@ const rows = new Map(); // Message id -> its row in the table, the oldest first.
 
 class Card {
   constructor(transport) {
-    const figures = { count: 0, doubled: 0, caught: 0, forgotten: 0 };
-    Object.assign(this, { state: "connecting", quietMs: Infinity, liveAt: Infinity, gapAt: -Infinity }, figures, transport);
+    const counts = { count: 0, doubled: 0, caught: 0, forgotten: 0 };
+    const times = { quietMs: Infinity, liveAt: Infinity, gapAt: -Infinity };
+    Object.assign(this, { state: "connecting" }, counts, times, transport);
     this.latencies = [];
     this.owed = new Map(); // Message id -> since when somebody has it and this reader does not.
     this.face = cardFace(this);

@@ -45,7 +45,8 @@ export async function ask(query, accept, { signal, headers } = {}) {
 // The server's own words for what it refused, as an error.
 export async function refusal(response) {
   const said = await response.json().catch(() => ({ message: `the server answered ${response.status}` }));
-  const text = [said.message, said.hint].filter(Boolean).join(". ");
+  const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
+  const text = [said.message, said.hint].filter(Boolean).map(sentence).join(" ");
   return Object.assign(new Error(text), { status: response.status });
 }
 

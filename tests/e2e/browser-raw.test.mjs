@@ -80,7 +80,7 @@ async function readByLongPoll(topic) {
 
 const READERS = { sse: readByEventSource, ndjson: readByFetch, ws: readByWebSocket, longpoll: readByLongPoll };
 
-test(`EventSource, a fetch stream, a WebSocket and long polls each get ${COUNT} messages in order, exactly once`, async () => {
+test(`EventSource, a fetch stream, a WebSocket and long polls each get ${COUNT} in order, exactly once`, async () => {
   for (const [via, read] of Object.entries(READERS)) {
     // Not awaited in the browser: a reader that streams never ends.
     await page.evaluate(`void (${read})("raw/all")`);

@@ -8,11 +8,11 @@ import { until, within } from "./until.mjs";
 
 const OUTPUT_MAX = 1 << 20;
 
-/** Starts `$TIDINGS_BIN serve` on a free port and waits until `GET /readyz` says yes. */
-export async function startServer(env = {}) {
+/** Starts `$TIDINGS_BIN serve`, on a free port unless told, and waits until `GET /readyz` says yes. */
+export async function startServer(env = {}, listen = "127.0.0.1:0") {
   const binary = process.env.TIDINGS_BIN;
   if (!binary) throw new Error("set TIDINGS_BIN to the tidings binary, such as target/release/tidings");
-  const child = spawn(binary, ["serve", "--listen", "127.0.0.1:0"], {
+  const child = spawn(binary, ["serve", "--listen", listen], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -40,7 +40,7 @@ pub struct Shard {
     listening: Arc<AtomicBool>,
     /// How far each log has been dispatched: whoever is not ready has seen all that it wants up
     /// to here.
-    dispatched: PerLog<u64>,
+    dispatched: PerLog<Cursor>,
     subscriptions: Slab<Subscription>,
     index: Index,
     scan: Scan,
@@ -155,7 +155,7 @@ impl Shard {
         if !subscription.ready && subscription.window.is_none() {
             for log in LogKind::ALL {
                 if let Some(place) = &mut subscription.places[log] {
-                    place.cursor.offset = place.cursor.offset.max(self.dispatched[log]);
+                    place.cursor.offset = place.cursor.offset.max(self.dispatched[log].offset);
                 }
             }
         }
@@ -178,8 +178,8 @@ impl Shard {
         }
         for log in LogKind::ALL {
             let mut scan = std::mem::take(&mut self.scan);
-            let after = self.dispatched[log];
-            self.dispatched[log] = self.broker.log(log).scan(after, DISPATCH_RECORDS, &mut scan);
+            let from = self.dispatched[log];
+            self.dispatched[log] = self.broker.log(log).scan(from, DISPATCH_RECORDS, &mut scan);
             more |= scan.records.len() == DISPATCH_RECORDS;
             for topic in &scan.trimmed {
                 self.mark(topic, &mut wake);
@@ -217,7 +217,9 @@ impl Shard {
         if self.is_empty() {
             self.listening.store(true, Ordering::SeqCst);
             for log in LogKind::ALL {
-                self.dispatched[log] = self.broker.log(log).end().offset;
+                let messages = self.broker.log(log);
+                let (told, end) = (messages.trims(), messages.end());
+                self.dispatched[log] = Cursor { offset: end.offset, told };
             }
         }
     }
@@ -238,12 +240,13 @@ impl Shard {
         };
         for log in LogKind::ALL.into_iter().filter(|&log| reads[log]) {
             let Mark { epoch, offset: end } = self.broker.log(log).end();
+            let gone = self.broker.log(log).trims();
             let place = |offset, told| Some(Place { epoch, cursor: Cursor { offset, told } });
             places[log] = match since {
                 Since::Now => place(end, 0),
                 // Whoever asks for what there is misses nothing that is gone already.
-                Since::Start => place(0, end),
-                Since::Last(_) => place(newest[log].unwrap_or(end), end),
+                Since::Start => place(0, gone),
+                Since::Last(_) => place(newest[log].unwrap_or(end), gone),
                 Since::After(position) => match position.get(log) {
                     None => place(end, 0),
                     Some(mark) if mark.epoch == epoch && mark.offset > end => {
@@ -255,7 +258,7 @@ impl Shard {
                         let to = gap.map_or(position, |gap: Gap| gap.to).with(log, begin);
                         let reason = GapReason::Epoch;
                         gap = Some(Gap { reason, from: position, to, position: to });
-                        place(0, end)
+                        place(0, gone)
                     }
                 },
             };

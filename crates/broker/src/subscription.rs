@@ -95,7 +95,7 @@ impl Subscription {
                 let reason = GapReason::Trimmed;
                 deliveries.push(Delivery::Gap(Gap { reason, from, to, position: from }));
             }
-            let told = end.lost.unwrap_or(cursor.told);
+            let told = end.told;
             for record in records.drain(..) {
                 let offset = record.mark.offset;
                 self.places[log] = Some(Place { epoch, cursor: Cursor { offset, told } });

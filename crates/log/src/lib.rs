@@ -27,6 +27,10 @@ pub trait Log: Send + Sync {
     /// The place of the newest visible message; offset 0 before the first.
     fn end(&self) -> Mark;
 
+    /// How many times retention has removed something: a reader that begins now need not be told
+    /// of those.
+    fn trims(&self) -> u64;
+
     /// Reads what `wanted` matches after `from` in order into `records`.
     fn read(
         &self,
@@ -40,10 +44,9 @@ pub trait Log: Send + Sync {
     /// The newest `count` records that `wanted` matches, oldest first.
     fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<Arc<Record>>;
 
-    /// Reads everything after `after`, whatever its topic, and names the topics that retention
-    /// has shortened after that offset; for the one who tells others what to read. Returns
-    /// the offset it came to.
-    fn scan(&self, after: u64, most: usize, seen: &mut Scan) -> u64;
+    /// Reads everything after `from`, whatever its topic, and names the topics that lost a message
+    /// after it; for the one who tells others what to read. Returns where it came to.
+    fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor;
 
     /// Lets retention by age do its work.
     fn tick(&self, now: Time);
@@ -65,7 +68,8 @@ pub enum AppendError {
 pub struct Cursor {
     /// Everything up to and including this offset has been seen.
     pub offset: u64,
-    /// Losses up to and including this offset have been told.
+    /// So many of the log's trims have been looked at; see [`Log::trims`]. An offset would not do:
+    /// what is trimmed later may lie before what was trimmed earlier.
     pub told: u64,
 }
 
@@ -86,6 +90,8 @@ pub struct ReadEnd {
     /// The highest offset at which a wanted message that the reader had not seen was trimmed,
     /// when there is one that was not told yet.
     pub lost: Option<u64>,
+    /// How many trims have been looked at now.
+    pub told: u64,
     /// Whether there is nothing more to read now.
     pub caught_up: bool,
 }

@@ -1,7 +1,7 @@
 //! `tidings`: one binary, server and client.
 
 mod cli;
-//mod client;
+mod client;
 mod config;
 mod serve;
 mod site;
@@ -16,8 +16,17 @@ use clap::Parser;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    match cli::Cli::parse().command() {
-        cli::Command::Serve(args) => serve::run(&args),
-        _ => ExitCode::SUCCESS,
-    }
+    let result = match cli::Cli::parse().command() {
+        cli::Command::Serve(args) => return serve::run(&args),
+        cli::Command::Pub(args) => cli::publish::run(&args),
+        cli::Command::Sub(args) => cli::subscribe::run(&args),
+        cli::Command::Config => {
+            print!("{}", config::render());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -15,7 +15,7 @@ use tidings_net::{Clock, Options, Server, ServerError, Stats};
 use tidings_protocol::Settings;
 
 use crate::cli::ServeArgs;
-use crate::config::{self, Config, LogFormat, Rules};
+use crate::config::{Config, LogFormat, Rules};
 use crate::site::site;
 use crate::transports::TRANSPORTS;
 
@@ -24,8 +24,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Runs the server. Returns when it was told to stop, or could not start.
 pub(crate) fn run(args: &ServeArgs) -> ExitCode {
-    let environment = std::env::vars_os();
-    let loaded = match config::load(args.config.as_deref(), environment, args.flags()) {
+    let loaded = match args.load() {
         Ok(loaded) => loaded,
         Err(errors) => {
             eprintln!("{errors}");

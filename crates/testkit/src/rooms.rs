@@ -25,7 +25,10 @@ pub struct Rooms {
 
 /// Outcomes that nobody has fetched yet.
 #[derive(Default)]
-struct Mail(Mutex<Vec<(Owner, Ticket, Result<Published, Refusal>)>>);
+struct Mail(Mutex<Vec<Letter>>);
+
+/// A publish that ended: whose, which, and how.
+type Letter = (Owner, Ticket, Result<Published, Refusal>);
 
 impl Outcomes for Mail {
     fn published(&self, owner: Owner, ticket: Ticket, result: Result<Published, Refusal>) {

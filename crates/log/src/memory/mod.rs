@@ -78,6 +78,10 @@ impl Log for MemoryLog {
         self.state().end()
     }
 
+    fn trims(&self) -> u64 {
+        self.state().trims()
+    }
+
     fn read(
         &self,
         wanted: &Selection,
@@ -93,8 +97,8 @@ impl Log for MemoryLog {
         self.state().last(wanted, count, now)
     }
 
-    fn scan(&self, after: u64, most: usize, seen: &mut Scan) -> u64 {
-        self.state().scan(after, most, seen)
+    fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor {
+        self.state().scan(from, most, seen)
     }
 
     fn tick(&self, now: Time) {

@@ -29,8 +29,10 @@ pub(super) struct State {
     topics: HashMap<Topic, TopicState>,
     /// Every record by its offset: the order that wildcards are read in.
     order: BTreeMap<u64, Arc<Record>>,
-    /// For each topic that lost a message, the highest offset it lost.
-    trims: BTreeMap<u64, Topic>,
+    /// How many trims there were.
+    trim_count: u64,
+    /// The last trim of each topic, by its number among all trims: the topic and the offset.
+    trims: BTreeMap<u64, (Topic, u64)>,
     /// Every topic, in the order its age is looked at, and which was last.
     rounds: Vec<Topic>,
     next_aged: usize,
@@ -44,6 +46,8 @@ struct TopicState {
     last: u64,
     /// The highest offset that retention removed.
     trimmed: u64,
+    /// The number of the trim that did.
+    trim: u64,
 }
 
 impl State {
@@ -56,6 +60,7 @@ impl State {
             bytes: 0,
             topics: HashMap::new(),
             order: BTreeMap::new(),
+            trim_count: 0,
             trims: BTreeMap::new(),
             rounds: Vec::new(),
             next_aged: 0,
@@ -64,6 +69,10 @@ impl State {
 
     pub(super) fn end(&self) -> Mark {
         Mark { epoch: self.epoch, offset: self.end }
+    }
+
+    pub(super) fn trims(&self) -> u64 {
+        self.trim_count
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -156,9 +165,11 @@ impl State {
         self.bytes -= size;
         topic.bytes -= size;
         if !record.message.is_expired(now) {
-            self.trims.remove(&topic.trimmed);
+            self.trims.remove(&topic.trim);
+            self.trim_count += 1;
+            topic.trim = self.trim_count;
             topic.trimmed = offset;
-            self.trims.insert(offset, name.clone());
+            self.trims.insert(topic.trim, (name.clone(), offset));
         }
     }
 
@@ -179,27 +190,35 @@ impl State {
         budget: Budget,
         records: &mut Vec<Arc<Record>>,
     ) -> ReadEnd {
-        let lost = self.lost(wanted, from.offset.max(from.told));
+        let lost = self.lost(wanted, from);
         let mut taking = Taking { budget, now, bytes: 0, records, full_at: None };
         let through = if wanted.patterns().is_empty() {
             self.read_topics(wanted.topics(), from.offset, &mut taking)
         } else {
             self.read_order(wanted, from.offset, &mut taking)
         };
-        ReadEnd { through, lost, caught_up: through == self.end }
+        ReadEnd { through, lost, told: self.trim_count, caught_up: through == self.end }
     }
 
-    /// The highest wanted offset after `after` that was trimmed.
-    fn lost(&self, wanted: &Selection, after: u64) -> Option<u64> {
-        if self.trims.last_key_value().is_none_or(|(&highest, _)| highest <= after) {
+    /// The highest wanted offset after the reader's that was trimmed and not told.
+    fn lost(&self, wanted: &Selection, from: Cursor) -> Option<u64> {
+        if self.trim_count <= from.told {
             return None;
         }
         if wanted.patterns().is_empty() {
-            let trimmed = wanted.topics().iter().filter_map(|name| self.topics.get(name));
-            return trimmed.map(|topic| topic.trimmed).max().filter(|&lost| lost > after);
+            let topics = wanted.topics().iter().filter_map(|name| self.topics.get(name));
+            let untold = topics.filter(|t| t.trim > from.told && t.trimmed > from.offset);
+            return untold.map(|topic| topic.trimmed).max();
         }
-        let later = self.trims.range((Excluded(after), Unbounded)).rev();
-        later.filter(|(_, name)| wanted.matches(name)).map(|(&lost, _)| lost).next()
+        let untold = self.trims_after(from).filter(|(name, _)| wanted.matches(name));
+        untold.map(|&(_, offset)| offset).max()
+    }
+
+    /// The topics' last trims that a reader at `from` has not looked at and that took something
+    /// it has not seen.
+    fn trims_after(&self, from: Cursor) -> impl Iterator<Item = &(Topic, u64)> {
+        let untold = self.trims.range((Excluded(from.told), Unbounded)).map(|(_, trim)| trim);
+        untold.filter(move |(_, offset)| *offset > from.offset)
     }
 
     /// Merges the topics' own sequences; what other topics hold costs nothing.
@@ -253,14 +272,15 @@ impl State {
         newest.split_off(newest.len().saturating_sub(count))
     }
 
-    pub(super) fn scan(&self, after: u64, most: usize, seen: &mut Scan) -> u64 {
-        seen.trimmed.extend(self.trims.range((Excluded(after), Unbounded)).map(|(_, t)| t.clone()));
-        let later = self.order.range((Excluded(after), Unbounded));
+    pub(super) fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor {
+        seen.trimmed.extend(self.trims_after(from).map(|(name, _)| name.clone()));
+        let later = self.order.range((Excluded(from.offset), Unbounded));
         seen.records.extend(later.take(most).map(|(_, record)| Arc::clone(record)));
-        match seen.records.last() {
+        let offset = match seen.records.last() {
             Some(last) if seen.records.len() == most => last.mark.offset,
             _ => self.end,
-        }
+        };
+        Cursor { offset, told: self.trim_count }
     }
 }
 

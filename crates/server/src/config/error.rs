@@ -13,11 +13,11 @@ const SHOWN_CHARS_MAX: usize = 60;
 
 /// Every mistake in a configuration; never empty. Shown one line each.
 #[derive(Debug, thiserror::Error)]
-pub struct ConfigErrors(pub Vec<ConfigError>);
+pub(crate) struct ConfigErrors(pub Vec<ConfigError>);
 
 /// One mistake in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// The file is not there, not text, or absurdly large.
     #[error("{}: cannot be read: {why}; give --config the path of a TOML file", path.display())]
     Unreadable {
@@ -89,7 +89,7 @@ pub enum ConfigError {
 
 /// Where something was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// A line of a file, counted from 1.
     File(PathBuf, usize),
     /// An environment variable.
@@ -100,18 +100,18 @@ pub enum Origin {
 
 /// A value as an error shows it: as TOML, on one line, not too long.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown(String);
+pub(crate) struct Shown(Box<str>);
 
 impl Shown {
     /// How `value` is shown.
-    pub fn new(value: &DeValue<'_>) -> Shown {
+    pub(crate) fn new(value: &DeValue<'_>) -> Shown {
         let mut text = String::new();
         write(&mut text, value);
         if let Some((end, _)) = text.char_indices().nth(SHOWN_CHARS_MAX) {
             text.truncate(end);
             text.push('…');
         }
-        Shown(text)
+        Shown(text.into())
     }
 }
 

@@ -7,7 +7,10 @@ const NAME_CHARS_MAX: usize = 64;
 /// The one of `names` that `given` was most likely meant to be: one that ends in the same last
 /// part (`heartbeat` for `times.heartbeat`), or the one with the fewest letters to change, at
 /// most a third of them.
-pub fn nearest<'n>(given: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
+pub(super) fn nearest<'n>(
+    given: &str,
+    names: impl Iterator<Item = &'n str> + Clone,
+) -> Option<&'n str> {
     if given.chars().count() > NAME_CHARS_MAX {
         return None;
     }

@@ -13,7 +13,7 @@ use self::Kind::{Address, Choice, Count, Namespaces, Origins, Path, Size, Span, 
 use super::{Config, Http, Limits, LogFormat, Logging, Rules, Times};
 
 /// One key: what it is called and what may stand there.
-pub struct Key<T: 'static = Config> {
+pub(super) struct Key<T: 'static = Config> {
     /// Its path in the file, such as `limits.message_bytes`.
     pub path: &'static str,
     /// Its default, written as in an environment variable. Empty: none.
@@ -25,7 +25,7 @@ pub struct Key<T: 'static = Config> {
 }
 
 /// What a key takes, with its range where it has one, and the field it sets.
-pub enum Kind<T: 'static> {
+pub(super) enum Kind<T: 'static> {
     /// An IP address with a port.
     Address(fn(&mut T) -> &mut SocketAddr),
     /// A directory; may be left out.
@@ -64,7 +64,7 @@ const DAY: u64 = 24 * HOUR;
 
 /// Every key, by section. Keys without a section come first, as TOML wants it.
 #[rustfmt::skip] // it is read as a table
-pub static KEYS: &[Key] = &[
+pub(super) static KEYS: &[Key] = &[
     key("listen", "127.0.0.1:8080", Address(|c| &mut c.listen),
         "Address to listen on. 0.0.0.0 or [::] is every interface."),
     key("data", "", Path(|c| &mut c.data),
@@ -125,11 +125,11 @@ pub static KEYS: &[Key] = &[
 ];
 
 /// The key of a `[[namespace]]` table that says which topics it is for. It has no default.
-pub const MATCH: &str = "match";
+pub(super) const MATCH: &str = "match";
 
 /// The other keys of a `[[namespace]]` table.
 #[rustfmt::skip] // it is read as a table
-pub static NAMESPACE_KEYS: &[Key<Rules>] = &[
+pub(super) static NAMESPACE_KEYS: &[Key<Rules>] = &[
     key("log", "volatile", Choice(&["durable", "volatile"],
         |r, name| r.log = if name == "durable" { LogKind::Durable } else { LogKind::Volatile }),
         "volatile: in memory. durable: on disk below `data`, outlives the process."),
@@ -146,10 +146,10 @@ pub static NAMESPACE_KEYS: &[Key<Rules>] = &[
 ];
 
 /// Most `[[namespace]]` tables: every new topic is compared with all of them.
-pub const NAMESPACES_MAX: usize = 1000;
+pub(super) const NAMESPACES_MAX: usize = 1000;
 
 /// What the table's defaults are written over; none of these values survives that.
-pub const BLANK: Config = Config {
+pub(super) const BLANK: Config = Config {
     listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)),
     data: None,
     threads: 0,
@@ -192,10 +192,10 @@ pub const BLANK: Config = Config {
 
 impl<T> Key<T> {
     /// The environment variable that sets the key: `TIDINGS_LIMITS_MESSAGE_BYTES`.
-    pub fn env(&self) -> String {
+    pub(super) fn env(&self) -> String {
         format!("{ENV_PREFIX}{}", self.path.replace('.', "_").to_ascii_uppercase())
     }
 }
 
 /// What the name of every environment variable of Tidings begins with.
-pub const ENV_PREFIX: &str = "TIDINGS_";
+pub(super) const ENV_PREFIX: &str = "TIDINGS_";

@@ -18,7 +18,7 @@ const COMMAND_LINE_VARIABLES: [&str; 2] = ["TIDINGS_URL", "TIDINGS_CONFIG"];
 
 /// A key given on the command line.
 #[derive(Clone, Debug)]
-pub struct Flag {
+pub(crate) struct Flag {
     /// The flag with its dashes, as errors name it.
     pub name: &'static str,
     /// The path of the key that it sets.
@@ -29,7 +29,7 @@ pub struct Flag {
 
 /// A right configuration.
 #[derive(Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// The configuration.
     pub config: Config,
     /// One line for each environment variable that begins as ours do but is none. These are no
@@ -38,7 +38,7 @@ pub struct Loaded {
 }
 
 /// Reads `file`, `environment` and `flags`; a later one wins. All mistakes are told together.
-pub fn load(
+pub(crate) fn load(
     file: Option<&Path>,
     environment: impl Iterator<Item = (OsString, OsString)>,
     flags: Vec<Flag>,

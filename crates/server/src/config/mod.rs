@@ -3,7 +3,7 @@
 //! Every key is in one table ([`keys::KEYS`]) and may be given four ways; a later one wins:
 //!
 //! 1. its default,
-//! 2. the TOML file given with `--config FILE`,
+//! 2. the TOML file given with `--config FILE` or else `TIDINGS_CONFIG`,
 //! 3. the environment variable `TIDINGS_` + its path in upper case with `_` for `.`
 //!    (`limits.message_bytes` is `TIDINGS_LIMITS_MESSAGE_BYTES`); one set to the empty text
 //!    counts as not set,
@@ -31,15 +31,15 @@ use std::time::Duration;
 
 use tidings_model::{LogKind, TopicFilter};
 
-pub use error::{ConfigError, ConfigErrors};
-pub use load::{Flag, Loaded, load};
-pub use render::render;
-pub use units::{UnitError, format_size, format_span, parse_size, parse_span};
+pub(crate) use error::ConfigErrors;
+pub(crate) use load::{Flag, Loaded, load};
+pub(crate) use render::render;
+pub(crate) use units::{format_span, parse_span};
 
 /// The resolved configuration. `Config::default()` is what `tidings serve` runs with when nothing
 /// is configured. The meaning, default and range of each field are those of its key in the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
+pub(crate) struct Config {
     /// Where the server listens.
     pub listen: SocketAddr,
     /// Directory of everything that must outlive the process. `None`: nothing does.
@@ -62,7 +62,7 @@ pub struct Config {
 
 /// Keys of the section `http`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Http {
+pub(crate) struct Http {
     /// Origins (RFC 6454) whose pages may use the server; `*` is all. Empty: same origin only.
     pub allowed_origins: Vec<String>,
     /// Most bytes of a request head: its line and all header fields.
@@ -75,7 +75,7 @@ pub struct Http {
 
 /// Keys of the section `limits`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Most bytes in one message's payload.
     pub message_bytes: usize,
     /// Most bytes in one batch; at least `message_bytes`.
@@ -96,7 +96,7 @@ pub struct Limits {
 
 /// Keys of the section `times`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Times {
+pub(crate) struct Times {
     /// A stream silent for so long gets a heartbeat or ping.
     pub heartbeat: Duration,
     /// How long a WebSocket peer may take to answer a ping.
@@ -115,7 +115,7 @@ pub struct Times {
 
 /// Keys of the section `logging`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Logging {
+pub(crate) struct Logging {
     /// Least level that is written: one of `off`, `error`, `warn`, `info`, `debug`, `trace`.
     pub level: &'static str,
     /// How lines are written.
@@ -124,7 +124,7 @@ pub struct Logging {
 
 /// How the server's own log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     Text,
     /// One JSON object a line, for machines.
@@ -133,7 +133,7 @@ pub enum LogFormat {
 
 /// One `[[namespace]]` table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Namespace {
+pub(crate) struct Namespace {
     /// Which topics the rules are for (the key `match`).
     pub filter: TopicFilter,
     /// The rules.
@@ -142,7 +142,7 @@ pub struct Namespace {
 
 /// How topics are kept and who may use them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// Which log holds the topics.
     pub log: LogKind,
     /// Most messages kept for each topic.

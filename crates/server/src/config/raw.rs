@@ -20,7 +20,7 @@ const FILE_BYTES_MAX: usize = 1 << 20;
 const PATH_PARTS_MAX: usize = 4;
 
 /// One `key = value` of one source.
-pub struct Entry<'t> {
+pub(super) struct Entry<'t> {
     /// The key's path, right or wrong.
     pub path: String,
     /// The value as given.
@@ -30,7 +30,7 @@ pub struct Entry<'t> {
 }
 
 /// One `[[namespace]]` table.
-pub struct Table<'t> {
+pub(super) struct Table<'t> {
     /// Where it begins.
     pub origin: Origin,
     /// What it says.
@@ -39,7 +39,7 @@ pub struct Table<'t> {
 
 /// Everything one source says.
 #[derive(Default)]
-pub struct Layer<'t> {
+pub(super) struct Layer<'t> {
     /// All but the namespaces, in the order of the source.
     pub entries: Vec<Entry<'t>>,
     /// The namespaces, when the source says anything about them.
@@ -47,7 +47,7 @@ pub struct Layer<'t> {
 }
 
 /// The text of the file at `path`.
-pub fn read(path: &Path) -> Result<String, ConfigError> {
+pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     let unreadable = |why: String| ConfigError::Unreadable { path: path.to_owned(), why };
     let mut bytes = Vec::new();
     File::open(path)
@@ -60,7 +60,7 @@ pub fn read(path: &Path) -> Result<String, ConfigError> {
 }
 
 /// What `text`, read from `path`, says.
-pub fn document<'t>(path: &Path, text: &'t str) -> Result<Layer<'t>, ConfigError> {
+pub(super) fn document<'t>(path: &Path, text: &'t str) -> Result<Layer<'t>, ConfigError> {
     let origin = |span: Range<usize>| {
         let before = text.as_bytes().iter().take(span.start);
         Origin::File(path.to_owned(), 1 + before.filter(|byte| **byte == b'\n').count())
@@ -75,7 +75,9 @@ pub fn document<'t>(path: &Path, text: &'t str) -> Result<Layer<'t>, ConfigError
 }
 
 /// The variables of `environment` that begin as ours do and are not empty, in order.
-pub fn ours(environment: impl Iterator<Item = (OsString, OsString)>) -> Vec<(String, OsString)> {
+pub(super) fn ours(
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Vec<(String, OsString)> {
     let mut ours: Vec<(String, OsString)> = environment
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
         .filter(|(name, value)| name.starts_with(ENV_PREFIX) && !value.is_empty())
@@ -85,7 +87,7 @@ pub fn ours(environment: impl Iterator<Item = (OsString, OsString)>) -> Vec<(Str
 }
 
 /// What `variables` say, and the names of those that are no key's.
-pub fn environment<'t>(
+pub(super) fn environment<'t>(
     variables: &'t [(String, OsString)],
     errors: &mut Vec<ConfigError>,
 ) -> (Layer<'t>, Vec<&'t str>) {

@@ -12,7 +12,7 @@ const HEAD: &str = "\
 ";
 
 /// A complete configuration file in TOML that says what is the default anyway.
-pub fn render() -> String {
+pub(crate) fn render() -> String {
     let mut text = HEAD.to_owned();
     let mut section = "";
     for key in KEYS {

@@ -31,7 +31,7 @@ fn set_defaults<T>(keys: &[Key<T>], target: &mut T) {
 }
 
 /// Resolves `layers` over the defaults, a later layer winning; `errors` are mistakes found before.
-pub fn resolve(
+pub(super) fn resolve(
     layers: Vec<Layer<'_>>,
     errors: Vec<ConfigError>,
 ) -> Result<Config, Vec<ConfigError>> {
@@ -99,7 +99,7 @@ impl Resolver {
             let path = format!("{name}: {}", entry.path);
             if entry.path == MATCH {
                 has_match = true;
-                match topics(&entry, path, &self.config.namespaces) {
+                match topics(&entry, &path, &self.config.namespaces) {
                     Ok(topics) => filter = Some(topics),
                     Err(error) => self.errors.push(error),
                 }
@@ -185,14 +185,10 @@ fn set<T>(key: &Key<T>, target: &mut T, entry: &Entry<'_>, name: &str) -> Result
     })
 }
 
-fn topics(
-    entry: &Entry<'_>,
-    key: String,
-    earlier: &[Namespace],
-) -> Result<TopicFilter, ConfigError> {
+fn topics(entry: &Entry<'_>, key: &str, earlier: &[Namespace]) -> Result<TopicFilter, ConfigError> {
     let error = |wrong: String, advice: &str| ConfigError::Value {
         origin: entry.origin.clone(),
-        key: key.clone(),
+        key: key.to_owned(),
         value: Shown::new(&entry.value),
         wrong,
         advice: advice.to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Why a text is neither a size nor a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnitError {
+pub(crate) enum UnitError {
     /// It does not read as a number with a unit.
     Malformed,
     /// It does, but the number does not fit 64 bits.
@@ -30,24 +30,24 @@ const SIZE_UNITS: [(&str, u64); 9] = [
 const SPAN_UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
 /// Reads a size in bytes: `64MiB`, `1GB`, `512 KiB`, or digits alone.
-pub fn parse_size(text: &str) -> Result<u64, UnitError> {
+pub(super) fn parse_size(text: &str) -> Result<u64, UnitError> {
     parse(text, |unit| SIZE_UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)))
 }
 
 /// Reads a span: `30s`, `15m`, `2h`, `7d`, or whole seconds as digits alone.
-pub fn parse_span(text: &str) -> Result<Duration, UnitError> {
+pub(crate) fn parse_span(text: &str) -> Result<Duration, UnitError> {
     parse(text, |unit| SPAN_UNITS.iter().find(|(name, _)| *name == unit)).map(Duration::from_secs)
 }
 
 /// Writes a size with the largest binary unit that loses nothing: `1MiB`, `1536KiB`, `1000B`.
-pub fn format_size(bytes: u64) -> String {
+pub(super) fn format_size(bytes: u64) -> String {
     let binary = |name: &str| name.contains('i') || name == "B";
     format(bytes, SIZE_UNITS.iter().filter(|(name, _)| binary(name)))
 }
 
 /// Writes a span with the largest unit that loses nothing: `15s`, `24h` is `1d`. Parts of a
 /// second are dropped.
-pub fn format_span(span: Duration) -> String {
+pub(crate) fn format_span(span: Duration) -> String {
     match span.as_secs() {
         0 => "0s".to_owned(),
         seconds => format(seconds, SPAN_UNITS.iter()),

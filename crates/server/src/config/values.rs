@@ -11,14 +11,14 @@ use super::keys::{Key, Kind};
 use super::units::{UnitError, format_size, format_span, parse_size, parse_span};
 
 /// What is wrong with a value, as the middle of an error line: `not a size`.
-pub type Wrong = Cow<'static, str>;
+pub(super) type Wrong = Cow<'static, str>;
 
 /// Most origins in a list: each request with an `Origin` is compared with all of them.
 const ORIGINS_MAX: usize = 1000;
 
 impl<T> Key<T> {
     /// Sets this key's field in `target`, or says what is wrong with `value`.
-    pub fn set(&self, target: &mut T, value: &DeValue<'_>) -> Result<(), Wrong> {
+    pub(super) fn set(&self, target: &mut T, value: &DeValue<'_>) -> Result<(), Wrong> {
         match &self.kind {
             Kind::Address(field) => {
                 let text = text(value).unwrap_or_default();
@@ -59,7 +59,7 @@ impl<T> Key<T> {
     }
 
     /// What the key takes, as the end of an error line: `a size from 1B to 64MiB, such as "1MiB"`.
-    pub fn expects(&self) -> String {
+    pub(super) fn expects(&self) -> String {
         let default = self.default;
         match &self.kind {
             Kind::Address(_) => {
@@ -96,7 +96,7 @@ impl<T> Key<T> {
     }
 
     /// Whether the value is written in quotes in TOML.
-    pub fn is_text(&self) -> bool {
+    pub(super) fn is_text(&self) -> bool {
         !matches!(
             self.kind,
             Kind::Count(..) | Kind::Switch(_) | Kind::Origins(_) | Kind::Namespaces

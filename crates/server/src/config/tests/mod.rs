@@ -128,9 +128,9 @@ fn values_of_every_kind() {
     let [first, second] = &config.namespaces[..] else { panic!("{:?}", config.namespaces) };
     assert_eq!((first.filter.as_str(), second.filter.as_str()), ("chat/*", "chat/**"));
     let defaults = Config::default().otherwise;
-    let durable = Rules { log: LogKind::Durable, max_bytes: 1_000_000_000, ..defaults.clone() };
+    let durable = Rules { log: LogKind::Durable, max_bytes: 1_000_000_000, ..defaults };
     assert_eq!(first.rules, durable);
-    assert_eq!(second.rules, Rules { subscribe: false, ..defaults.clone() });
+    assert_eq!(second.rules, Rules { subscribe: false, ..defaults });
     assert_eq!(config.otherwise, defaults);
 }
 

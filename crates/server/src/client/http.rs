@@ -1,0 +1,192 @@
+//! One HTTP/1.1 connection to the server, kept alive between requests, and what its errors say.
+//! Must never wait without an end.
+
+use std::error::Error;
+use std::time::Duration;
+
+use ::http::header::{HOST, USER_AGENT};
+use ::http::{HeaderValue, Request, Response, StatusCode};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use serde::Deserialize;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::error::{HttpError, Refused};
+use super::io::Io;
+use super::url::ServerUrl;
+
+/// How long connecting may take: name, TCP handshake, a far network's lost packets.
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
+
+/// Largest body of an error answer that is looked at.
+const ERROR_BYTES_MAX: usize = 64 * 1024;
+
+const AGENT: &str = concat!("tidings/", env!("CARGO_PKG_VERSION"));
+
+/// A client of one server. Requests go one after the other over one connection.
+pub(crate) struct Http {
+    server: ServerUrl,
+    sender: Option<SendRequest<Full<Bytes>>>,
+}
+
+impl Http {
+    /// A client that is not connected yet.
+    pub(crate) fn new(server: ServerUrl) -> Http {
+        Http { server, sender: None }
+    }
+
+    /// Sends `request` and waits for the head of its answer, at most `wait`.
+    ///
+    /// A kept connection that turns out to be closed is replaced once, so `request` may reach the
+    /// server twice: it must be one that does no harm then.
+    pub(crate) async fn send(
+        &mut self,
+        mut request: Request<Bytes>,
+        wait: Duration,
+    ) -> Result<Response<Incoming>, HttpError> {
+        let host = HeaderValue::from_str(&self.server.authority)
+            .map_err(|error| HttpError::Lost(error.to_string()))?;
+        request.headers_mut().insert(HOST, host);
+        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if let Some(mut sender) = self.sender.take().filter(|sender| !sender.is_closed()) {
+            match answer(&mut sender, request.clone(), wait).await {
+                Ok(response) => {
+                    self.sender = Some(sender);
+                    return Ok(response);
+                }
+                Err(HttpError::Lost(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut sender = self.connect().await?;
+        let response = answer(&mut sender, request, wait).await?;
+        self.sender = Some(sender);
+        Ok(response)
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, HttpError> {
+        let unreachable = |why: String| HttpError::Unreachable(self.server.clone(), why);
+        let connect = TcpStream::connect((self.server.host.as_str(), self.server.port));
+        let socket = timeout(CONNECT_WAIT, connect)
+            .await
+            .map_err(|_| unreachable(format!("no answer within {} s", CONNECT_WAIT.as_secs())))?
+            .map_err(|error| unreachable(error.to_string()))?;
+        // Small requests must not wait for the answer to the last one; without it, just slower.
+        let _ = socket.set_nodelay(true);
+        let (sender, connection) = http1::Builder::new()
+            .handshake(Io::new(socket))
+            .await
+            .map_err(|error| unreachable(root(&error)))?;
+        // Its errors reach the sender, too.
+        tokio::spawn(connection.with_upgrades());
+        Ok(sender)
+    }
+}
+
+async fn answer(
+    sender: &mut SendRequest<Full<Bytes>>,
+    request: Request<Bytes>,
+    wait: Duration,
+) -> Result<Response<Incoming>, HttpError> {
+    let lost = |error: hyper::Error| HttpError::Lost(root(&error));
+    let exchange = async {
+        sender.ready().await.map_err(lost)?;
+        sender.send_request(request.map(Full::new)).await.map_err(lost)
+    };
+    timeout(wait, exchange).await.map_err(|_| HttpError::Silent(wait))?
+}
+
+/// The next piece of a body; `None` at its end.
+pub(crate) async fn chunk(body: &mut Incoming, wait: Duration) -> Result<Option<Bytes>, HttpError> {
+    loop {
+        let frame = timeout(wait, body.frame()).await.map_err(|_| HttpError::Silent(wait))?;
+        match frame {
+            None => return Ok(None),
+            Some(Err(error)) => return Err(HttpError::Lost(root(&error))),
+            Some(Ok(frame)) => {
+                // Trailers say nothing here.
+                if let Ok(bytes) = frame.into_data() {
+                    return Ok(Some(bytes));
+                }
+            }
+        }
+    }
+}
+
+/// A whole short body, cut at [`ERROR_BYTES_MAX`].
+pub(crate) async fn short_body(
+    response: Response<Incoming>,
+    wait: Duration,
+) -> Result<(StatusCode, Bytes), HttpError> {
+    let status = response.status();
+    let (mut body, mut bytes) = (response.into_body(), BytesMut::new());
+    while let Some(chunk) = chunk(&mut body, wait).await? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > ERROR_BYTES_MAX {
+            bytes.truncate(ERROR_BYTES_MAX);
+            break;
+        }
+    }
+    Ok((status, bytes.freeze()))
+}
+
+/// What an answer that is no success says; never fails, whatever the body holds.
+pub(crate) fn refused(status: StatusCode, body: &[u8]) -> Refused {
+    #[derive(Deserialize)]
+    struct Body {
+        message: String,
+        hint: Option<String>,
+    }
+    match serde_json::from_slice::<Body>(body) {
+        Ok(Body { message, hint }) => {
+            let hint = hint.filter(|hint| !hint.is_empty()).map(|hint| one_line(&hint));
+            Refused { status, message: one_line(&message), hint }
+        }
+        Err(_) => Refused {
+            status,
+            message: format!("the server answered {status}"),
+            hint: Some("not an answer of Tidings; is the URL right?".to_owned()),
+        },
+    }
+}
+
+/// Text from the other side for a line of ours.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The innermost cause: outer ones only say that something went wrong.
+pub(crate) fn root(error: &dyn Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_refusal_says() {
+        for (body, text) in [
+            (
+                r#"{"error":"bad_topic","message":"the topic is empty","hint":"name one"}"#,
+                "the topic is empty (name one)",
+            ),
+            (r#"{"error":"e","message":"two\nlines"}"#, "two lines"),
+            (r#"{"error":"e","message":"m","hint":""}"#, "m"),
+            (
+                "<html>",
+                "the server answered 502 Bad Gateway \
+                 (not an answer of Tidings; is the URL right?)",
+            ),
+        ] {
+            assert_eq!(refused(StatusCode::BAD_GATEWAY, body.as_bytes()).to_string(), text);
+        }
+    }
+}
