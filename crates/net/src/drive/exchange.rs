@@ -10,7 +10,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 use tidings_host::Carrier;
 use tidings_model::Time;
 use tidings_protocol::{CloseReason, Response};
@@ -20,7 +19,7 @@ use super::outgoing::Outgoing;
 use super::{Guest, LINGER, QUEUE_BYTES_MAX, READS_MAX};
 use crate::connection::Connection as Stream;
 use crate::http::head::{self, Connection, Framing};
-use crate::http::{Origin, Said, Takeover, TakeoverKind, finish};
+use crate::http::{Dress, Said, Takeover, TakeoverKind};
 use crate::local::Local;
 
 /// Most bytes kept of what a client sends while it waits for its answer: its next request. Beyond
@@ -29,14 +28,14 @@ const UNREAD_BYTES_MAX: usize = 16 * 1024;
 
 /// Goes on with an exchange that the parser gave away.
 pub(crate) fn spawn(local: &Rc<Local>, stream: Stream, unread: Bytes, takeover: Takeover) {
-    let Takeover { guest, answer, kind, origin, headers } = takeover;
+    let Takeover { guest, answer, kind, dress } = takeover;
     let TakeoverKind::Exchange { http11, keep_alive } = kind else { return };
     let mut wire = Wire {
         local: Rc::clone(local),
         stream: Some(stream),
         unread: unread.into(),
         out: Outgoing::default(),
-        phase: Phase::Waiting(Box::new(Waiting { keep_alive, http11, origin, headers })),
+        phase: Phase::Waiting(Box::new(Waiting { keep_alive, http11, dress })),
         wake_at: answer.wake_at,
         stalled: None,
         chunk: None,
@@ -92,8 +91,7 @@ enum Phase {
 struct Waiting {
     keep_alive: bool,
     http11: bool,
-    origin: Origin,
-    headers: HeaderMap,
+    dress: Dress,
 }
 
 impl Carrier for Wire {
@@ -101,17 +99,17 @@ impl Carrier for Wire {
         if let Phase::Waiting(waiting) = &self.phase {
             let keep = waiting.keep_alive && !self.local.shared.is_closing();
             let connection = if keep { Connection::KeepAlive } else { Connection::Close };
-            let response = finish(response, &waiting.headers, &waiting.origin);
+            let response = waiting.dress.put_on(response);
             self.out.push(head::whole(&response, connection).into());
             self.phase = Phase::Ending(connection);
         }
     }
 
-    fn begin(&mut self, mut response: Response) {
+    fn begin(&mut self, head: Response) {
         if let Phase::Waiting(waiting) = &self.phase {
             let framing = if waiting.http11 { Framing::Chunked } else { Framing::UntilClose };
-            waiting.origin.mark(&mut response);
-            self.out.push(head::streamed(&response, framing).into());
+            let head = waiting.dress.put_on_head(head);
+            self.out.push(head::streamed(&head, framing).into());
             self.phase = Phase::Streaming(framing);
             self.unread = BytesMut::new();
         }

@@ -10,8 +10,8 @@ use tidings_protocol::Response;
 /// Below this many bytes a packet is a packet.
 const BYTES_MIN: usize = 1024;
 
-/// Compresses the body when the request takes gzip and the body is text of some length.
-pub(crate) fn compress(request: &HeaderMap, response: &mut Response) {
+/// Compresses the body when gzip is `taken` and the body is text of some length.
+pub(crate) fn compress(taken: bool, response: &mut Response) {
     let content_type = response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let text = content_type.is_some_and(|content_type| {
         content_type.starts_with("application/json")
@@ -22,7 +22,7 @@ pub(crate) fn compress(request: &HeaderMap, response: &mut Response) {
         return;
     }
     response.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-    if !takes_gzip(request) {
+    if !taken {
         return;
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -35,7 +35,7 @@ pub(crate) fn compress(request: &HeaderMap, response: &mut Response) {
 }
 
 /// Whether `Accept-Encoding` names gzip and does not rule it out (RFC 9110 section 12.5.3).
-fn takes_gzip(request: &HeaderMap) -> bool {
+pub(crate) fn takes_gzip(request: &HeaderMap) -> bool {
     let values = request.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|coding| {
         let mut parts = coding.split(';').map(str::trim);

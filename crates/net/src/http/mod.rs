@@ -32,8 +32,7 @@ use crate::local::Local;
 use crate::seat::Seat;
 use tracked::{Tracked, Watch};
 
-pub(crate) use origin::Origin;
-pub(crate) use service::{Said, Takeover, TakeoverKind, finish};
+pub(crate) use service::{Dress, Said, Takeover, TakeoverKind};
 
 /// How long a client that is refused may go on sending before it is cut: closing at once would
 /// let the answer be lost (RFC 9112 section 9.6).
@@ -177,7 +176,9 @@ impl Patience {
             self.until = None;
             return Poll::Pending;
         }
-        watch.answered.set(false);
+        if !watch.blocked.get() {
+            watch.answered.set(false);
+        }
         let _ = seat.news(cx.waker());
         let waiting = if watch.heard.get() { Waiting::Head } else { Waiting::Idle };
         let now = local.clock.now();

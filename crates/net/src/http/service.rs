@@ -26,9 +26,28 @@ pub(crate) struct Takeover {
     pub(crate) guest: Guest,
     pub(crate) answer: Answer,
     pub(crate) kind: TakeoverKind,
-    pub(crate) origin: Origin,
-    /// The request's header fields, for what depends on them.
-    pub(crate) headers: HeaderMap,
+    pub(crate) dress: Dress,
+}
+
+/// What an answer owes to the one who asked, kept small for answers that are held.
+pub(crate) struct Dress {
+    origin: Origin,
+    gzip: bool,
+}
+
+impl Dress {
+    /// Dresses a whole answer.
+    pub(crate) fn put_on(&self, mut response: Response) -> Response {
+        gzip::compress(self.gzip, &mut response);
+        self.origin.mark(&mut response);
+        response
+    }
+
+    /// Dresses the head of a stream, which is never compressed.
+    pub(crate) fn put_on_head(&self, mut head: Response) -> Response {
+        self.origin.mark(&mut head);
+        head
+    }
 }
 
 pub(crate) enum TakeoverKind {
@@ -123,37 +142,24 @@ pub(crate) async fn handle(
     let _answering = Answering(watch);
     let (parts, body) = request.into_parts();
     let (headers, version) = (parts.headers, parts.version);
-    let origin = match origin::check(&headers, &local.options.allowed_origins) {
-        Ok(origin) => origin,
+    let dress = match origin::check(&headers, &local.options.allowed_origins) {
+        Ok(origin) => Dress { origin, gzip: gzip::takes_gzip(&headers) },
         Err(problem) => return Ok(closing(problem.to_response())),
     };
     let body = match read_body(&local, body).await {
         Ok(body) => body,
-        Err(problem) => {
-            let mut response = problem.to_response();
-            origin.mark(&mut response);
-            return Ok(closing(response));
-        }
+        Err(problem) => return Ok(closing(dress.put_on(problem.to_response()))),
     };
     let request = Request::new(parts.method, parts.uri.path(), parts.uri.query(), headers, body);
-    let result = match answer(&local, version, &request).await {
+    let response = match answer(&local, version, &request).await {
         Ok(Outcome::Response(response)) => response,
         Ok(Outcome::Takeover(guest, answer, kind)) => {
-            let headers = request.headers;
-            *takeover.borrow_mut() =
-                Some(Box::new(Takeover { guest, answer, kind, origin, headers }));
+            *takeover.borrow_mut() = Some(Box::new(Takeover { guest, answer, kind, dress }));
             return pending().await;
         }
         Err(problem) => problem.to_response(),
     };
-    Ok(to_hyper(finish(result, &request.headers, &origin)))
-}
-
-/// An answer, dressed for the one who asked.
-pub(crate) fn finish(mut response: Response, request: &HeaderMap, origin: &Origin) -> Response {
-    gzip::compress(request, &mut response);
-    origin.mark(&mut response);
-    response
+    Ok(to_hyper(dress.put_on(response)))
 }
 
 enum Outcome {
