@@ -38,10 +38,12 @@ impl Ask {
         let query = &request.query;
         Ok(Ask {
             filters: filters(request)?,
-            since: since(
-                query.get("since").or_else(|| request.header("last-event-id")),
-                query.get("last"),
-            )?,
+            // A browser repeats the URL of its first request whenever it comes back, and says in
+            // the header how far it has come since: so the header goes before the URL.
+            since: match request.header("last-event-id") {
+                Some(position) => since(Some(position), None)?,
+                None => since(query.get("since"), query.get("last"))?,
+            },
             slow: slow(query.get("slow"))?,
             limit: query.get("limit").map(|text| number("limit", text, EVENTS_MAX)).transpose()?,
             wait: query.get("wait").map(wait).transpose()?,

@@ -61,7 +61,7 @@ pub(crate) fn site(stats: Arc<Stats>, ready: Arc<AtomicBool>) -> Site {
 
 fn answer(request: &Request, stats: &Stats, ready: &AtomicBool) -> Option<Response> {
     let path = request.path.as_deref()?;
-    let is_page = path == PAGE.path || path.starts_with("/t/");
+    let is_page = path == PAGE.path || path == "/t" || path.starts_with("/t/");
     let known = is_page
         || matches!(path, "/healthz" | "/readyz")
         || FILES.iter().any(|file| file.path == path);

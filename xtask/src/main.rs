@@ -1,0 +1,79 @@
+//! `cargo xtask`: the chores of the project, in Rust so that they need no other tools.
+//!
+//! It must never be needed to build or run the server.
+
+mod ci;
+mod say;
+mod setup;
+mod shell;
+mod sim;
+mod steps;
+mod tidy;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::builder::PossibleValuesParser;
+use clap::{Parser, Subcommand};
+
+/// Chores of the Tidings workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what the tests need: browser, word list, npm packages, cargo tools
+    Setup,
+    /// Run every check and every test, or one step of them
+    Ci {
+        /// Run only this step, after the steps it needs
+        #[arg(value_parser = PossibleValuesParser::new(steps::names()))]
+        step: Option<String>,
+        /// Leave out setup, the release build and the end-to-end tests
+        #[arg(long)]
+        fast: bool,
+    },
+    /// Check the rules of the house that can be read off the tree
+    Tidy,
+    /// Run the simulator; without options, the seeds from 0 to 299
+    Sim {
+        /// The first seed; alone, the only one
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
+        /// How many seeds to run, counting up from the first
+        #[arg(long, value_name = "COUNT")]
+        seeds: Option<u64>,
+    },
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let end = go_to_the_root().and_then(|()| match command {
+        Command::Setup => setup::run(),
+        Command::Ci { step, fast } => {
+            ci::run(step.as_deref(), if fast { steps::Mode::Fast } else { steps::Mode::Full })
+        }
+        Command::Tidy => tidy::run(),
+        Command::Sim { seed, seeds } => sim::run(sim::seeds(seed, seeds)),
+    });
+    match end {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::failure(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Every path in this crate is relative to the root of the workspace.
+fn go_to_the_root() -> anyhow::Result<()> {
+    // Read when run, not when built: the tree may have moved with its target folder.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").context("start this as `cargo xtask`")?;
+    let root = Path::new(&own).parent().context("xtask has no parent folder")?;
+    std::env::set_current_dir(root).with_context(|| format!("cannot enter {}", root.display()))
+}
