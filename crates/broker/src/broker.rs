@@ -174,6 +174,7 @@ impl Broker {
             done(match result {
                 Ok(mark) => Ok(Published { position: Position::at(log, mark), count }),
                 Err(AppendError::TooManyTopics(most)) => Err(Refusal::TooManyTopics(most)),
+                Err(AppendError::Storage(why)) => Err(Refusal::LogFailed(why)),
             });
         });
         self.shared.logs[log].append(messages, appended);

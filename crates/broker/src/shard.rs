@@ -178,22 +178,13 @@ impl Shard {
         }
         for log in LogKind::ALL {
             let mut scan = std::mem::take(&mut self.scan);
-            let from = self.dispatched[log];
-            self.dispatched[log] = self.broker.log(log).scan(from, DISPATCH_RECORDS, &mut scan);
-            more |= scan.records.len() == DISPATCH_RECORDS;
-            for topic in &scan.trimmed {
-                self.mark(topic, &mut wake);
+            let messages = self.broker.log(log);
+            let came_to = messages.scan(self.dispatched[log], DISPATCH_RECORDS, &mut scan);
+            more |= came_to.offset < messages.end().offset;
+            self.dispatched[log] = came_to;
+            for topic in scan.trimmed.drain(..).chain(scan.topics.drain(..)) {
+                self.mark(&topic, &mut wake);
             }
-            let mut before: Option<&Topic> = None;
-            for record in &scan.records {
-                let topic = &record.message.topic;
-                if before != Some(topic) {
-                    self.mark(topic, &mut wake);
-                }
-                before = Some(topic);
-            }
-            scan.records.clear();
-            scan.trimmed.clear();
             self.scan = scan;
         }
         more

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidings_log::{Budget, Cursor, Log};
 use tidings_model::{
-    Delivery, Gap, GapReason, LogKind, Mark, PerLog, Position, Record, Selection, Slow, Time,
+    Delivery, Gap, LogKind, Mark, PerLog, Position, Record, Selection, Slow, Time,
 };
 
 use crate::shard::Owner;
@@ -89,10 +89,9 @@ impl Subscription {
             let end = log_of(log).read(&self.selection, cursor, now, budget, records);
             budget.records -= records.len().min(budget.records);
             caught_up &= end.caught_up;
-            if let Some(lost) = end.lost {
+            if let Some((lost, reason)) = end.lost {
                 let from = self.position();
                 let to = from.with(log, Mark { epoch, offset: lost });
-                let reason = GapReason::Trimmed;
                 deliveries.push(Delivery::Gap(Gap { reason, from, to, position: from }));
             }
             let told = end.told;

@@ -1,5 +1,7 @@
 //! What readers get from the core: conflation, windows, permissions, and when they are woken.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets the impossible should stop there")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

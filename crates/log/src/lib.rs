@@ -3,14 +3,16 @@
 //! A log knows messages, offsets and retention. It must never know who reads, over which protocol,
 //! or what a subscription is.
 
+mod disk;
 mod memory;
 mod retention;
 
 use std::sync::Arc;
 
-use tidings_model::{Mark, Message, Record, Selection, Time};
+use tidings_model::{GapReason, Mark, Message, Record, Selection, Time, Topic};
 
-pub use memory::{MemoryLimits, MemoryLog, Policy};
+pub use disk::{Damage, Directory, Disk, DiskFile, DiskLog, DiskOptions};
+pub use memory::{MemoryLimits, MemoryLog};
 pub use retention::Retention;
 
 /// What a log does. Offsets strictly increase in the order messages become visible, and a
@@ -44,8 +46,8 @@ pub trait Log: Send + Sync {
     /// The newest `count` records that `wanted` matches, oldest first.
     fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<Arc<Record>>;
 
-    /// Reads everything after `from`, whatever its topic, and names the topics that lost a message
-    /// after it; for the one who tells others what to read. Returns where it came to.
+    /// Names the topics that got a message after `from`, of at most `most` messages, and those that
+    /// lost one; for the one who tells others what to read. Returns where it came to.
     fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor;
 
     /// Lets retention by age do its work.
@@ -61,7 +63,13 @@ pub enum AppendError {
     /// One more topic would be more than the log may keep.
     #[error("the log keeps {0} topics, which is the most it may")]
     TooManyTopics(usize),
+    /// The disk did not take it.
+    #[error("{0}")]
+    Storage(Arc<str>),
 }
+
+/// What of which topic is kept.
+pub type Policy = Box<dyn Fn(&Topic) -> Retention + Send + Sync>;
 
 /// Where a reader stands in one log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,9 +95,9 @@ pub struct Budget {
 pub struct ReadEnd {
     /// Everything wanted up to and including this offset was returned or does not exist.
     pub through: u64,
-    /// The highest offset at which a wanted message that the reader had not seen was trimmed,
-    /// when there is one that was not told yet.
-    pub lost: Option<u64>,
+    /// The highest offset at which a wanted message that the reader had not seen was lost, when
+    /// there is one that was not told yet, and why.
+    pub lost: Option<(u64, GapReason)>,
     /// How many trims have been looked at now.
     pub told: u64,
     /// Whether there is nothing more to read now.
@@ -99,8 +107,17 @@ pub struct ReadEnd {
 /// What a scan saw.
 #[derive(Debug, Default)]
 pub struct Scan {
-    /// Every record after the offset, in order.
-    pub records: Vec<Arc<Record>>,
-    /// Topics that lost a message after the offset.
-    pub trimmed: Vec<tidings_model::Topic>,
+    /// The topics of the messages after the place, in order; one after itself stands once.
+    pub topics: Vec<Topic>,
+    /// Topics that lost a message after it.
+    pub trimmed: Vec<Topic>,
+}
+
+impl Scan {
+    /// Adds the topic of one more message.
+    pub(crate) fn push(&mut self, topic: &Topic) {
+        if self.topics.last() != Some(topic) {
+            self.topics.push(topic.clone());
+        }
+    }
 }

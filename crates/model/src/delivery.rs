@@ -59,6 +59,8 @@ pub struct Gap {
 pub enum GapReason {
     /// Retention removed it before the reader came.
     Trimmed,
+    /// The disk gave back something else than was written.
+    Damaged,
     /// The position is from another life of the log, or from another server: what was there
     /// cannot be known, so reading begins at the oldest message.
     Epoch,
@@ -69,6 +71,7 @@ impl GapReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             GapReason::Trimmed => "trimmed",
+            GapReason::Damaged => "damaged",
             GapReason::Epoch => "epoch",
         }
     }

@@ -2,15 +2,19 @@
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use anyhow::Context;
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces};
 use tidings_host::Registry;
-use tidings_log::{Log, MemoryLimits, MemoryLog, Retention};
-use tidings_model::{LogKind, PerLog, TopicFilter};
+use tidings_log::{
+    Damage, Directory, DiskLog, DiskOptions, Log, MemoryLimits, MemoryLog, Policy, Retention,
+};
+use tidings_model::{LogKind, PerLog, Time, TopicFilter};
 use tidings_net::{Clock, Options, Server, ServerError, Stats};
 use tidings_protocol::Settings;
 
@@ -45,18 +49,13 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
 }
 
 fn serve(config: &Config) -> anyhow::Result<()> {
-    if let Some(directory) = &config.data {
-        std::fs::create_dir_all(directory).map_err(|error| {
-            anyhow::anyhow!("cannot use the data directory {}: {error}", directory.display())
-        })?;
-    }
-    let broker = broker(config);
+    let clock = Clock::start();
+    let broker = broker(config, clock.now())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (stats, ready) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(true)));
         let site = site(Arc::clone(&stats), Arc::clone(&ready));
         let registry = Registry::new(TRANSPORTS, settings(config));
-        let clock = Clock::start();
         let server = Server::start(&broker, &registry, options(config), &site, clock, stats)
             .map_err(explain)?;
         // Before anything is printed: whoever waits for the line may send a signal at once.
@@ -84,13 +83,32 @@ fn serve(config: &Config) -> anyhow::Result<()> {
     })
 }
 
-fn broker(config: &Config) -> Broker {
+fn broker(config: &Config, now: Time) -> anyhow::Result<Broker> {
+    let auto = if config.data.is_some() { LogKind::Durable } else { LogKind::Volatile };
+    let namespace = |topics: TopicFilter, rules: &Rules| Namespace {
+        topics,
+        log: rules.log.unwrap_or(auto),
+        retention: Retention {
+            messages_max: rules.max_messages as u64,
+            bytes_max: rules.max_bytes as u64,
+            age_max: rules.max_age,
+        },
+        publish: rules.publish,
+        subscribe: rules.subscribe,
+    };
     let listed = config.namespaces.iter().map(|ns| namespace(ns.filter.clone(), &ns.rules));
-    // Every topic that is not the server's own matches this one.
-    let all = TopicFilter::new("**").map(|filter| namespace(filter, &config.otherwise));
-    let otherwise = all.unwrap_or_else(|_| unreachable!("** is a filter"));
+    let otherwise = namespace(TopicFilter::new("**")?, &config.otherwise);
     let namespaces = Namespaces::new(listed.collect(), otherwise);
-    let logs: Logs = PerLog::from_fn(|kind| memory_log(kind, &namespaces, config));
+    let durable = match &config.data {
+        Some(directory) => disk_log(directory, &namespaces, config, now)
+            .with_context(|| format!("cannot use the data directory {}", directory.display()))?,
+        None => memory_log(LogKind::Durable, &namespaces, config),
+    };
+    let volatile = memory_log(LogKind::Volatile, &namespaces, config);
+    let logs: Logs = PerLog::from_fn(|kind| match kind {
+        LogKind::Durable => Arc::clone(&durable),
+        LogKind::Volatile => Arc::clone(&volatile),
+    });
     let limits = Limits {
         message_bytes_max: config.limits.message_bytes,
         batch_messages_max: config.limits.batch_messages,
@@ -98,31 +116,44 @@ fn broker(config: &Config) -> Broker {
         idempotency_keep: config.times.idempotency,
         subscriptions_max: config.limits.subscriptions,
     };
-    Broker::new(namespaces, logs, limits)
+    Ok(Broker::new(namespaces, logs, limits))
 }
 
 fn memory_log(kind: LogKind, namespaces: &Namespaces, config: &Config) -> Arc<dyn Log> {
-    let namespaces = namespaces.clone();
-    let policy = Box::new(move |topic: &_| namespaces.of(topic).retention);
     let limits =
         MemoryLimits { bytes_max: config.limits.memory as u64, topics_max: config.limits.topics };
     // A position of an earlier life must not be taken for one of this.
-    Arc::new(MemoryLog::new(kind, rand::random(), limits, policy))
+    Arc::new(MemoryLog::new(kind, rand::random(), limits, policy(namespaces)))
 }
 
-fn namespace(topics: TopicFilter, rules: &Rules) -> Namespace {
-    let retention = Retention {
-        messages_max: rules.max_messages as u64,
-        bytes_max: rules.max_bytes as u64,
-        age_max: rules.max_age,
+fn disk_log(
+    directory: &Path,
+    namespaces: &Namespaces,
+    config: &Config,
+    now: Time,
+) -> anyhow::Result<Arc<dyn Log>> {
+    let disk = Directory::lock(&directory.join("log"))?;
+    let options = DiskOptions {
+        kind: LogKind::Durable,
+        fresh_epoch: rand::random(),
+        topics_max: config.limits.topics,
+        policy: policy(namespaces),
+        salt: Box::new(rand::random),
+        segment_bytes: None,
     };
-    Namespace {
-        topics,
-        log: rules.log,
-        retention,
-        publish: rules.publish,
-        subscribe: rules.subscribe,
+    let (log, damages) = DiskLog::open(Box::new(disk), options, now)?;
+    for Damage { file, at, from, to } in damages {
+        tracing::error!(
+            "the log is damaged: messages {from} to {to} are lost (log/{file} at byte {at}); \
+             readers are told by a gap, and the rest is served"
+        );
     }
+    Ok(Arc::new(log))
+}
+
+fn policy(namespaces: &Namespaces) -> Policy {
+    let namespaces = namespaces.clone();
+    Box::new(move |topic| namespaces.of(topic).retention)
 }
 
 fn settings(config: &Config) -> Settings {
@@ -178,9 +209,7 @@ fn greet(address: SocketAddr, config: &Config) {
     let url = format!("http://{}", reachable(address));
     let data = match &config.data {
         None => "in memory; a restart forgets".to_owned(),
-        Some(directory) => {
-            format!("in memory; {} is not used by this version's log", directory.display())
-        }
+        Some(directory) => format!("{}", directory.display()),
     };
     println!("{bold}Tidings{plain} {} is listening", env!("CARGO_PKG_VERSION"));
     println!("  {dim}page{plain}       {bold}{url}/{plain}");

@@ -7,9 +7,9 @@ mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tidings_model::{LogKind, Mark, Message, Record, Selection, Time, Topic};
+use tidings_model::{LogKind, Mark, Message, Record, Selection, Time};
 
-use crate::{Appended, Budget, Cursor, Log, ReadEnd, Retention, Scan};
+use crate::{Appended, Budget, Cursor, Log, Policy, ReadEnd, Scan};
 use state::State;
 
 /// How much a log in memory may hold.
@@ -27,9 +27,6 @@ impl Default for MemoryLimits {
         MemoryLimits { bytes_max: 1 << 30, topics_max: 1_000_000 }
     }
 }
-
-/// What of which topic is kept.
-pub type Policy = Box<dyn Fn(&Topic) -> Retention + Send + Sync>;
 
 /// A log in memory.
 pub struct MemoryLog {

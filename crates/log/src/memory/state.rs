@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use tidings_model::{LogKind, Mark, Message, Record, Selection, Time, Topic};
+use tidings_model::{GapReason, LogKind, Mark, Message, Record, Selection, Time, Topic};
 
-use super::{MemoryLimits, Policy};
-use crate::{AppendError, Budget, Cursor, ReadEnd, Retention, Scan};
+use super::MemoryLimits;
+use crate::{AppendError, Budget, Cursor, Policy, ReadEnd, Retention, Scan};
 
 /// How many of the newest records keep their encodings. Live readers are within it; for those who
 /// come later, encoding again costs less than keeping every form of every message.
@@ -190,7 +190,7 @@ impl State {
         budget: Budget,
         records: &mut Vec<Arc<Record>>,
     ) -> ReadEnd {
-        let lost = self.lost(wanted, from);
+        let lost = self.lost(wanted, from).map(|offset| (offset, GapReason::Trimmed));
         let mut taking = Taking { budget, now, bytes: 0, records, full_at: None };
         let through = if wanted.patterns().is_empty() {
             self.read_topics(wanted.topics(), from.offset, &mut taking)
@@ -274,12 +274,16 @@ impl State {
 
     pub(super) fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor {
         seen.trimmed.extend(self.trims_after(from).map(|(name, _)| name.clone()));
-        let later = self.order.range((Excluded(from.offset), Unbounded));
-        seen.records.extend(later.take(most).map(|(_, record)| Arc::clone(record)));
-        let offset = match seen.records.last() {
-            Some(last) if seen.records.len() == most => last.mark.offset,
-            _ => self.end,
-        };
+        let mut offset = self.end;
+        for (looked_at, (&next, record)) in
+            self.order.range((Excluded(from.offset), Unbounded)).enumerate()
+        {
+            if looked_at == most {
+                offset = next - 1;
+                break;
+            }
+            seen.push(&record.message.topic);
+        }
         Cursor { offset, told: self.trim_count }
     }
 }

@@ -130,9 +130,9 @@ pub(super) const MATCH: &str = "match";
 /// The other keys of a `[[namespace]]` table.
 #[rustfmt::skip] // it is read as a table
 pub(super) static NAMESPACE_KEYS: &[Key<Rules>] = &[
-    key("log", "volatile", Choice(&["durable", "volatile"],
-        |r, name| r.log = if name == "durable" { LogKind::Durable } else { LogKind::Volatile }),
-        "volatile: in memory. durable: on disk below `data`, outlives the process."),
+    key("log", "auto", Choice(&["auto", "durable", "volatile"],
+        |r, name| r.log = LogKind::ALL.into_iter().find(|log| log.name() == name)),
+        "durable: on disk below `data`, outlives the process. volatile: in memory. auto: durable where there is `data`."),
     key("max_messages", "100000", Count(1..=1_000_000_000, |r| &mut r.max_messages),
         "Most messages kept for each topic."),
     key("max_bytes", "64MiB", Size(1..=1024 * GIB, |r| &mut r.max_bytes),
@@ -181,7 +181,7 @@ pub(super) const BLANK: Config = Config {
     logging: Logging { level: "off", format: LogFormat::Text },
     namespaces: Vec::new(),
     otherwise: Rules {
-        log: LogKind::Volatile,
+        log: None,
         max_messages: 0,
         max_bytes: 0,
         max_age: Duration::ZERO,

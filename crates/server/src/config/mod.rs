@@ -143,8 +143,8 @@ pub(crate) struct Namespace {
 /// How topics are kept and who may use them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rules {
-    /// Which log holds the topics.
-    pub log: LogKind,
+    /// Which log holds the topics; `None` is the durable one where there is `data`.
+    pub log: Option<LogKind>,
     /// Most messages kept for each topic.
     pub max_messages: usize,
     /// Most bytes kept for each topic.

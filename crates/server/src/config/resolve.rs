@@ -105,7 +105,10 @@ impl Resolver {
                 }
             } else if let Some(key) = NAMESPACE_KEYS.iter().find(|key| key.path == entry.path) {
                 self.errors.extend(set(key, &mut rules, &entry, &path).err());
-                if entry.path == "log" && rules.log == LogKind::Durable && self.durable.is_none() {
+                if entry.path == "log"
+                    && rules.log == Some(LogKind::Durable)
+                    && self.durable.is_none()
+                {
                     self.durable = Some((entry.origin, path));
                 }
             } else {

@@ -198,7 +198,7 @@ fn errors_in_environment_and_flags() {
             "TIDINGS_NAMESPACE",
             "[{match = \"a\", log = \"tape\"}]",
             "environment variable TIDINGS_NAMESPACE: namespace 1: log = \"tape\": unknown; \
-             use \"durable\" or \"volatile\"",
+             use \"auto\", \"durable\" or \"volatile\"",
         ),
         (
             "TIDINGS_NAMESPACE",

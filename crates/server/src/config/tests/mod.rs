@@ -128,7 +128,7 @@ fn values_of_every_kind() {
     let [first, second] = &config.namespaces[..] else { panic!("{:?}", config.namespaces) };
     assert_eq!((first.filter.as_str(), second.filter.as_str()), ("chat/*", "chat/**"));
     let defaults = Config::default().otherwise;
-    let durable = Rules { log: LogKind::Durable, max_bytes: 1_000_000_000, ..defaults };
+    let durable = Rules { log: Some(LogKind::Durable), max_bytes: 1_000_000_000, ..defaults };
     assert_eq!(first.rules, durable);
     assert_eq!(second.rules, Rules { subscribe: false, ..defaults });
     assert_eq!(config.otherwise, defaults);
@@ -142,7 +142,7 @@ fn the_defaults_as_promised() {
     assert_eq!(
         config.otherwise,
         Rules {
-            log: LogKind::Volatile,
+            log: None,
             max_messages: 100_000,
             max_bytes: 64 << 20,
             max_age: Duration::from_secs(86_400),

@@ -1,0 +1,198 @@
+//! Files as the disk log needs them, behind a trait so that tests can make them fail.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A directory of files.
+pub trait Disk: Send + Sync {
+    /// The names of all files.
+    fn list(&self) -> io::Result<Vec<String>>;
+    /// Makes a file that was not there, and asks for room for so many bytes. Durable on return.
+    fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file for reading and writing.
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+    /// Removes a file. Need not be durable on return.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Puts a whole file in place of whatever was there: all of it or nothing. Durable on return.
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+    /// A whole file.
+    fn read(&self, name: &str) -> io::Result<Vec<u8>>;
+}
+
+/// An open file.
+pub trait DiskFile: Send + Sync {
+    /// Its length in bytes.
+    fn size(&self) -> io::Result<u64>;
+    /// Fills `buffer` from `at`, or as much of it as the file has; returns how much.
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize>;
+    /// Writes all of `bytes` at `at`.
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
+    /// Returns when everything written is durable. When it fails, what was written since the last
+    /// time may be lost, whatever a later call says.
+    fn sync(&self) -> io::Result<()>;
+    /// Cuts the file, or makes it longer by zeros.
+    fn set_size(&self, bytes: u64) -> io::Result<()>;
+}
+
+/// A directory of the file system, which nobody else uses for as long as this lives.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    /// Locked; the system gives it back however the process ends.
+    _lock: File,
+}
+
+/// The file that is locked.
+const LOCK: &str = "lock";
+
+impl Directory {
+    /// The directory, made if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made or written, or another process has it.
+    pub fn lock(path: &Path) -> io::Result<Directory> {
+        fs::create_dir_all(path)?;
+        let lock =
+            OpenOptions::new().write(true).create(true).truncate(false).open(path.join(LOCK))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Directory { path: path.to_owned(), _lock: lock }),
+            Err(fs::TryLockError::WouldBlock) => Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "another process uses it; stop that one, or choose another directory",
+            )),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Makes creations, renames and removals durable.
+    fn sync(&self) -> io::Result<()> {
+        // Windows has no such call, and needs none.
+        #[cfg(unix)]
+        File::open(&self.path)?.sync_all()?;
+        Ok(())
+    }
+}
+
+impl Disk for Directory {
+    fn list(&self) -> io::Result<Vec<String>> {
+        let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name()));
+        let names: io::Result<Vec<_>> = names.collect();
+        Ok(names?.into_iter().filter_map(|name| name.into_string().ok()).collect())
+    }
+
+    fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let path = self.path.join(name);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        if let Err(error) = reserve(&file, bytes).and_then(|()| self.sync()) {
+            // A half-made file would be in the way of the next try.
+            let _ = fs::remove_file(&path);
+            return Err(error);
+        }
+        Ok(Arc::new(file))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let file = OpenOptions::new().read(true).write(true).open(self.path.join(name))?;
+        Ok(Arc::new(file))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let fresh = self.path.join(format!("{name}.new"));
+        let mut file = File::create(&fresh)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&fresh, self.path.join(name))?;
+        self.sync()
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.path.join(name))
+    }
+}
+
+/// Asks the file system for the room now, so that later writes need not change where the file
+/// lies and cannot find the disk full. Where that is not offered, the file grows as it is written.
+fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (file, bytes);
+        Ok(())
+    }
+}
+
+impl DiskFile for File {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_at(&self, mut buffer: &mut [u8], mut at: u64) -> io::Result<usize> {
+        let mut total = 0;
+        while !buffer.is_empty() {
+            let count = match read_some(self, buffer, at) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            (total, at) = (total + count, at + count as u64);
+            buffer = &mut buffer[count..];
+        }
+        Ok(total)
+    }
+
+    fn write_at(&self, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match write_some(self, bytes, at) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => (bytes, at) = (&bytes[count..], at + count as u64),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn set_size(&self, bytes: u64) -> io::Result<()> {
+        self.set_len(bytes)
+    }
+}
+
+#[cfg(unix)]
+fn read_some(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+}
+
+#[cfg(unix)]
+fn write_some(file: &File, bytes: &[u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::write_at(file, bytes, at)
+}
+
+#[cfg(windows)]
+fn read_some(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+}
+
+#[cfg(windows)]
+fn write_some(file: &File, bytes: &[u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_write(file, bytes, at)
+}

@@ -1,0 +1,229 @@
+//! The bytes of a segment file, as `docs/log-format.md` defines them. Must never take anything for
+//! a record that is not exactly what was written at exactly that place.
+
+use bytes::{Buf, BufMut, Bytes};
+use tidings_model::{EventType, Headers, Message, Time, Topic};
+
+/// What a segment file begins with.
+pub(super) const SEGMENT_MAGIC: [u8; 8] = *b"TIDSEG\x00\x01";
+
+/// Bytes of a segment's header.
+pub(super) const SEGMENT_HEADER_BYTES: u64 = 64;
+
+/// Bytes of one copy of it: it stands twice, since without it no record can be told from noise.
+const HEADER_COPY_BYTES: usize = 32;
+
+/// What a record begins with, so that one can be looked for.
+const RECORD_MAGIC: u16 = 0x5CED;
+
+/// Bytes of a record before its body.
+pub(super) const RECORD_HEADER_BYTES: usize = 24;
+
+/// No record is smaller.
+pub(super) const RECORD_BYTES_MIN: u64 = 60;
+
+/// Largest body; above every message that could be accepted.
+const BODY_BYTES_MAX: u32 = 256 << 20;
+
+/// The last record of a batch: only with it the batch was stored.
+const FLAG_BATCH_END: u8 = 1;
+
+/// Marks an absent text, which is not an empty one.
+const NONE: u16 = u16::MAX;
+
+/// A segment's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SegmentHeader {
+    /// Chance, so that records of another segment are none of this.
+    pub(super) salt: u32,
+    /// The offset of its first record.
+    pub(super) base: u64,
+    /// The time of its creation.
+    pub(super) time: Time,
+}
+
+impl SegmentHeader {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(SEGMENT_HEADER_BYTES as usize);
+        out.put_slice(&SEGMENT_MAGIC);
+        out.put_u32_le(self.salt);
+        out.put_u64_le(self.base);
+        out.put_u64_le(self.time.as_millis());
+        let crc = crc32c::crc32c(&out);
+        out.put_u32_le(crc);
+        out.extend_from_within(..HEADER_COPY_BYTES);
+        out
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<SegmentHeader> {
+        bytes.chunks(HEADER_COPY_BYTES).take(2).find_map(SegmentHeader::decode_copy)
+    }
+
+    fn decode_copy(copy: &[u8]) -> Option<SegmentHeader> {
+        let (body, crc) = copy.split_last_chunk::<4>()?;
+        if copy.len() != HEADER_COPY_BYTES || crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
+            return None;
+        }
+        let mut rest = body.strip_prefix(&SEGMENT_MAGIC)?;
+        Some(SegmentHeader {
+            salt: rest.get_u32_le(),
+            base: rest.get_u64_le(),
+            time: Time::from_millis(rest.get_u64_le()),
+        })
+    }
+}
+
+/// A record's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RecordHeader {
+    pub(super) batch_end: bool,
+    pub(super) body_bytes: u32,
+    pub(super) offset: u64,
+    /// Where the group of records begins that was written with this one: everything before it
+    /// was durable then.
+    pub(super) group: u32,
+    crc: u32,
+}
+
+impl RecordHeader {
+    /// What looks like a header. Whether it is one, only the body can tell.
+    pub(super) fn parse(bytes: &[u8]) -> Option<RecordHeader> {
+        let mut rest = bytes.get(..RECORD_HEADER_BYTES)?;
+        let magic = rest.get_u16_le();
+        let (flags, zero) = (rest.get_u8(), rest.get_u8());
+        let body_bytes = rest.get_u32_le();
+        let offset = rest.get_u64_le();
+        let group = rest.get_u32_le();
+        let crc = rest.get_u32_le();
+        let plausible = magic == RECORD_MAGIC
+            && flags & !FLAG_BATCH_END == 0
+            && zero == 0
+            && body_bytes <= BODY_BYTES_MAX;
+        let batch_end = flags & FLAG_BATCH_END != 0;
+        plausible.then_some(RecordHeader { batch_end, body_bytes, offset, group, crc })
+    }
+
+    /// Bytes of the whole record.
+    pub(super) fn record_bytes(&self) -> u64 {
+        RECORD_HEADER_BYTES as u64 + u64::from(self.body_bytes)
+    }
+}
+
+/// A checksum that holds only in this segment and at this place.
+fn checksum(salt: u32, at: u64, header: &[u8], body: &[u8]) -> u32 {
+    let seed = crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), &at.to_le_bytes());
+    crc32c::crc32c_append(crc32c::crc32c_append(seed, header), body)
+}
+
+/// The record at the beginning of `bytes`, which lie at `at` in the segment: its header and body.
+pub(super) fn record(bytes: &[u8], salt: u32, at: u64) -> Option<(RecordHeader, &[u8])> {
+    let header = RecordHeader::parse(bytes)?;
+    let body = bytes.get(RECORD_HEADER_BYTES..)?.get(..header.body_bytes as usize)?;
+    let right = checksum(salt, at, &bytes[..20], body) == header.crc;
+    right.then_some((header, body))
+}
+
+/// Where records of one group go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group {
+    /// The segment's salt.
+    pub(super) salt: u32,
+    /// Where in the segment the group begins.
+    pub(super) start: u32,
+}
+
+/// Appends one record to `out`, which holds the group so far.
+pub(super) fn write_record(
+    out: &mut Vec<u8>,
+    group: Group,
+    offset: u64,
+    previous: u64,
+    batch_end: bool,
+    message: &Message,
+) {
+    let from = out.len();
+    out.put_u16_le(RECORD_MAGIC);
+    out.put_u8(u8::from(batch_end) * FLAG_BATCH_END);
+    out.put_u8(0);
+    out.put_u32_le(0);
+    out.put_u64_le(offset);
+    out.put_u32_le(group.start);
+    out.put_u32_le(0);
+    out.put_u64_le(previous);
+    write_body(out, message);
+    let body_bytes = (out.len() - from - RECORD_HEADER_BYTES) as u32;
+    out[from + 4..from + 8].copy_from_slice(&body_bytes.to_le_bytes());
+    let (header, body) = out[from..].split_at(RECORD_HEADER_BYTES);
+    let at = u64::from(group.start) + from as u64;
+    let crc = checksum(group.salt, at, &header[..20], body);
+    out[from + 20..from + 24].copy_from_slice(&crc.to_le_bytes());
+}
+
+fn write_body(out: &mut Vec<u8>, message: &Message) {
+    out.put_u64_le(message.time.as_millis());
+    out.put_u64_le(message.expires.map_or(u64::MAX, Time::as_millis));
+    write_text(out, Some(message.topic.as_str()));
+    write_text(out, Some(&message.content_type));
+    write_text(out, Some(message.event_type.as_str()));
+    write_text(out, message.from.as_deref());
+    write_text(out, message.key.as_deref());
+    // Headers, like every text here, were bounded when the message was accepted.
+    out.put_u16_le(message.headers.iter().count() as u16);
+    for (name, value) in message.headers.iter() {
+        write_text(out, Some(name));
+        write_text(out, Some(value));
+    }
+    out.put_slice(&message.payload);
+}
+
+fn write_text(out: &mut Vec<u8>, text: Option<&str>) {
+    out.put_u16_le(text.map_or(NONE, |text| text.len() as u16));
+    out.put_slice(text.unwrap_or_default().as_bytes());
+}
+
+/// What the index needs of a body.
+pub(super) struct Brief<'a> {
+    pub(super) topic: &'a str,
+    pub(super) time: Time,
+    pub(super) expires: Option<Time>,
+}
+
+/// Reads what the index needs.
+pub(super) fn read_brief(body: &[u8]) -> Option<Brief<'_>> {
+    let mut rest = body.get(8..)?;
+    let time = Time::from_millis(rest.try_get_u64_le().ok()?);
+    let expires = rest.try_get_u64_le().ok()?;
+    let expires = (expires != u64::MAX).then(|| Time::from_millis(expires));
+    Some(Brief { topic: read_text(&mut rest)??, time, expires })
+}
+
+/// Reads the message, and the offset of the one before it in its topic.
+pub(super) fn read_body(body: &[u8]) -> Option<(u64, Message)> {
+    let Brief { time, expires, .. } = read_brief(body)?;
+    let previous = u64::from_le_bytes(*body.first_chunk()?);
+    let mut rest = body.get(24..)?;
+    let topic = Topic::new(read_text(&mut rest)??).ok()?;
+    let content_type = read_text(&mut rest)??.into();
+    let event_type = EventType::new(read_text(&mut rest)??).ok()?;
+    let from = read_text(&mut rest)?.map(Into::into);
+    let key = read_text(&mut rest)?.map(Into::into);
+    let mut headers = Headers::default();
+    for _ in 0..rest.try_get_u16_le().ok()? {
+        headers.set(read_text(&mut rest)??, read_text(&mut rest)??).ok()?;
+    }
+    let payload = Bytes::copy_from_slice(rest);
+    let message =
+        Message { topic, payload, content_type, event_type, headers, from, key, time, expires };
+    Some((previous, message))
+}
+
+/// A text, which may be absent; nothing when the bytes are not right.
+fn read_text<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a str>> {
+    let length = rest.try_get_u16_le().ok()?;
+    if length == NONE {
+        return Some(None);
+    }
+    let (text, after) = rest.split_at_checked(usize::from(length))?;
+    *rest = after;
+    Some(Some(std::str::from_utf8(text).ok()?))
+}

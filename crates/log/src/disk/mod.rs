@@ -1,0 +1,256 @@
+//! The log on disk: segments of records in the order they were stored, one sync for many
+//! publishers, and an honest account of whatever is lost. `docs/log-format.md` defines the files.
+//!
+//! Must never show a message before it is durable, and never lose one that was shown without
+//! telling.
+
+mod files;
+mod format;
+mod marks;
+mod recover;
+mod segment;
+mod state;
+mod writer;
+
+use std::io;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+
+use tidings_model::{GapReason, LogKind, Mark, Message, Record, Selection, Time};
+
+use crate::{AppendError, Appended, Budget, Cursor, Log, Policy, ReadEnd, Scan};
+use recover::Loaded;
+use state::{Found, State};
+use writer::{Order, Pending, Writer};
+
+pub use files::{Directory, Disk, DiskFile};
+pub use recover::Damage;
+
+/// The size at which a segment is full.
+const SEGMENT_BYTES: u64 = 64 << 20;
+
+/// The file that says whose directory this is and in which format; see [`Identity`].
+const IDENTITY: &str = "tidings";
+
+/// The format this version writes and reads.
+const FORMAT: u32 = 1;
+
+/// How a disk log is opened.
+pub struct DiskOptions {
+    /// Which log it is.
+    pub kind: LogKind,
+    /// The epoch of a log that is made now. One that is there keeps its own.
+    pub fresh_epoch: u32,
+    /// Most topics that are known.
+    pub topics_max: usize,
+    /// What is kept of which topic.
+    pub policy: Policy,
+    /// Numbers by chance, to tell segments apart.
+    pub salt: Box<dyn Fn() -> u32 + Send + Sync>,
+    /// The size at which a segment is full; `None` for the usual one.
+    pub segment_bytes: Option<u64>,
+}
+
+/// A log on disk.
+pub struct DiskLog {
+    shared: Arc<Shared>,
+    orders: Option<Sender<Order>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the log's two sides share.
+struct Shared {
+    kind: LogKind,
+    disk: Box<dyn Disk>,
+    state: Mutex<State>,
+    policy: Policy,
+    watcher: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    topics_max: usize,
+    segment_bytes: u64,
+    salt: Box<dyn Fn() -> u32 + Send + Sync>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock was held is a bug that has been reported; readers go on.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring(&self) {
+        if let Some(watcher) = self.watcher.get() {
+            watcher();
+        }
+    }
+}
+
+impl DiskLog {
+    /// Opens the log in `disk`, or makes one there. Returns what was found damaged; it is told to
+    /// readers as gaps, and the rest is served.
+    ///
+    /// # Errors
+    /// When the directory cannot be read or written, is of a newer format, or its identity or
+    /// marks are damaged.
+    pub fn open(
+        disk: Box<dyn Disk>,
+        options: DiskOptions,
+        now: Time,
+    ) -> io::Result<(DiskLog, Vec<Damage>)> {
+        let epoch = identity(&*disk, options.fresh_epoch)?;
+        let mut state = State::new(epoch);
+        for (topic, offset) in marks::load(&*disk)? {
+            state.remember_trim(&topic, offset);
+        }
+        let Loaded { damages, is_open } = recover::load(&*disk, &mut state)?;
+        state.retain_all(now, &options.policy);
+        let shared = Arc::new(Shared {
+            kind: options.kind,
+            disk,
+            state: Mutex::new(state),
+            policy: options.policy,
+            watcher: OnceLock::new(),
+            topics_max: options.topics_max,
+            segment_bytes: options.segment_bytes.unwrap_or(SEGMENT_BYTES),
+            salt: options.salt,
+        });
+        let (orders, thread) = Writer::start(Arc::clone(&shared), is_open, now)?;
+        Ok((DiskLog { shared, orders: Some(orders), thread: Some(thread) }, damages))
+    }
+
+    /// Gives an order to the writer; it takes orders for as long as the log lives.
+    fn order(&self, order: Order) {
+        if let Some(orders) = &self.orders
+            && let Err(undelivered) = orders.send(order)
+            && let Order::Append(Pending { done, .. }) = undelivered.0
+        {
+            done(Err(AppendError::Storage("the log's writer has stopped".into())));
+        }
+    }
+
+    /// Loads what was found, outside every lock. A record that the disk no longer gives back as
+    /// it was written is a loss, and told.
+    fn load(
+        &self,
+        found: Vec<Found>,
+        records: &mut Vec<Arc<Record>>,
+        end: &mut ReadEnd,
+        now: Time,
+    ) {
+        let epoch = self.end().epoch;
+        for found in found {
+            let record = match found {
+                Found::Hot(record) => record,
+                Found::Cold(cold) => match cold.load(self.shared.kind, epoch) {
+                    Ok(record) => Arc::new(record),
+                    Err(error) => {
+                        tracing::error!(%error, offset = cold.offset, "a stored message cannot be read");
+                        let before = end.lost.map_or(0, |(offset, _)| offset);
+                        end.lost = Some((before.max(cold.offset), GapReason::Damaged));
+                        continue;
+                    }
+                },
+            };
+            if !record.message.is_expired(now) {
+                records.push(record);
+            }
+        }
+    }
+}
+
+impl Log for DiskLog {
+    fn append(&self, messages: Vec<Message>, done: Appended) {
+        self.order(Order::Append(Pending { messages, done }));
+    }
+
+    fn watch(&self, watcher: Box<dyn Fn() + Send + Sync>) {
+        // One broker watches a log for its whole life; a second watcher would be a second broker.
+        let first = self.shared.watcher.set(watcher).is_ok();
+        debug_assert!(first, "a log has one watcher");
+    }
+
+    fn end(&self) -> Mark {
+        self.shared.state().end()
+    }
+
+    fn trims(&self) -> u64 {
+        self.shared.state().losses()
+    }
+
+    fn read(
+        &self,
+        wanted: &Selection,
+        from: Cursor,
+        now: Time,
+        budget: Budget,
+        records: &mut Vec<Arc<Record>>,
+    ) -> ReadEnd {
+        let mut found = Vec::new();
+        let mut end = self.shared.state().find(wanted, from, budget, &mut found);
+        self.load(found, records, &mut end, now);
+        end
+    }
+
+    fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<Arc<Record>> {
+        let mut found = Vec::new();
+        self.shared.state().find_last(wanted, count, &mut found);
+        let mut records = Vec::new();
+        let mut end = ReadEnd { through: 0, lost: None, told: 0, caught_up: true };
+        self.load(found, &mut records, &mut end, now);
+        records.reverse();
+        records
+    }
+
+    fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor {
+        self.shared.state().scan(from, most, seen)
+    }
+
+    fn tick(&self, now: Time) {
+        self.order(Order::Tick(now));
+    }
+}
+
+impl Drop for DiskLog {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the writer has been reported by itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Reads whose directory this is, or makes it ours; returns the log's epoch.
+fn identity(disk: &dyn Disk, fresh_epoch: u32) -> io::Result<u32> {
+    let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
+    match disk.read(IDENTITY) {
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes);
+            let mut words = text.split_whitespace();
+            let (Some("tidings-log"), Some(format), Some(epoch)) =
+                (words.next(), words.next(), words.next())
+            else {
+                return Err(invalid(format!("the file {IDENTITY} is damaged")));
+            };
+            match format.parse::<u32>() {
+                Ok(FORMAT) => {}
+                Ok(newer) if newer > FORMAT => {
+                    return Err(invalid(format!(
+                        "it is of format {newer}; this version knows formats up to {FORMAT}: use a newer tidings"
+                    )));
+                }
+                _ => return Err(invalid(format!("the file {IDENTITY} names no known format"))),
+            }
+            epoch.parse().map_err(|_| invalid(format!("the file {IDENTITY} names no epoch")))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if disk.list()?.iter().any(|name| name.ends_with(".segment")) {
+                return Err(invalid(format!(
+                    "there are segments, but the file {IDENTITY} is gone"
+                )));
+            }
+            disk.replace(IDENTITY, format!("tidings-log {FORMAT} {fresh_epoch}\n").as_bytes())?;
+            Ok(fresh_epoch)
+        }
+        Err(error) => Err(error),
+    }
+}

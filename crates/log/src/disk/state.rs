@@ -1,0 +1,482 @@
+//! What the disk log knows, behind its lock: where every record lies, what of each topic is kept,
+//! and the newest records themselves. Nothing in here reads or writes a file.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
+
+use tidings_model::{GapReason, Mark, Record, Selection, Time, Topic};
+
+use super::segment::{Cold, Entry, HOLE, Segment};
+use crate::{Budget, Cursor, Policy, ReadEnd, Retention, Scan};
+
+/// How many of the newest records are kept in memory, where live readers find them,
+const HOT_RECORDS: usize = 8192;
+
+/// and how many bytes of them at most.
+const HOT_BYTES: usize = 16 << 20;
+
+/// Most records one read or scan looks at. Bounds how long the lock is held.
+const LOOK_MAX: usize = 16_384;
+
+/// Most topics whose age is checked in one tick.
+const AGED_MAX: usize = 4096;
+
+pub(super) struct State {
+    pub(super) epoch: u32,
+    pub(super) segments: VecDeque<Segment>,
+    end: u64,
+    numbers: HashMap<Topic, u32>,
+    topics: Vec<TopicState>,
+    expires: HashMap<u64, Time>,
+    hot: VecDeque<Arc<Record>>,
+    hot_bytes: usize,
+    loss_count: u64,
+    /// The last trim of each topic, by its number among all losses: the topic and the offset.
+    trims: BTreeMap<u64, (u32, u64)>,
+    /// Damaged ranges, by their number among all losses: the last offset of each.
+    damages: BTreeMap<u64, u64>,
+    next_aged: usize,
+}
+
+struct TopicState {
+    name: Topic,
+    /// The oldest and newest record that are kept; none when `count` is 0.
+    first: u64,
+    last: u64,
+    count: u64,
+    bytes: u64,
+    /// The highest offset that retention removed, and the number of the loss.
+    trimmed: u64,
+    trim: u64,
+}
+
+/// A record that a read has found.
+pub(super) enum Found {
+    Hot(Arc<Record>),
+    Cold(Cold),
+}
+
+impl State {
+    pub(super) fn new(epoch: u32) -> State {
+        State {
+            epoch,
+            segments: VecDeque::new(),
+            end: 0,
+            numbers: HashMap::new(),
+            topics: Vec::new(),
+            expires: HashMap::new(),
+            hot: VecDeque::new(),
+            hot_bytes: 0,
+            loss_count: 0,
+            trims: BTreeMap::new(),
+            damages: BTreeMap::new(),
+            next_aged: 0,
+        }
+    }
+
+    pub(super) fn end(&self) -> Mark {
+        Mark { epoch: self.epoch, offset: self.end }
+    }
+
+    pub(super) fn losses(&self) -> u64 {
+        self.loss_count
+    }
+
+    pub(super) fn topic_count(&self) -> usize {
+        self.topics.len()
+    }
+
+    pub(super) fn knows(&self, topic: &Topic) -> bool {
+        self.numbers.contains_key(topic)
+    }
+
+    pub(super) fn name(&self, number: u32) -> Topic {
+        self.topics[number as usize].name.clone()
+    }
+
+    pub(super) fn expires(&self, offset: u64) -> Option<Time> {
+        self.expires.get(&offset).copied()
+    }
+
+    /// The newest record of a topic, 0 when there never was one.
+    pub(super) fn last_of(&self, topic: &Topic) -> u64 {
+        self.numbers.get(topic).map_or(0, |&number| self.topics[number as usize].last)
+    }
+
+    /// A topic's number, given if it has none.
+    pub(super) fn number(&mut self, topic: &Topic) -> u32 {
+        if let Some(&number) = self.numbers.get(topic) {
+            return number;
+        }
+        let number = self.topics.len() as u32;
+        self.numbers.insert(topic.clone(), number);
+        self.topics.push(TopicState {
+            name: topic.clone(),
+            first: 0,
+            last: 0,
+            count: 0,
+            bytes: 0,
+            trimmed: 0,
+            trim: 0,
+        });
+        number
+    }
+
+    /// Begins a segment; what comes next goes there.
+    pub(super) fn begin_segment(&mut self, segment: Segment) {
+        self.end = self.end.max(segment.header.base.saturating_sub(1));
+        self.segments.push_back(segment);
+    }
+
+    /// Offsets up to this one are taken, though nothing stands for them.
+    pub(super) fn skip_to(&mut self, offset: u64) {
+        self.end = self.end.max(offset);
+    }
+
+    /// Adds the record after the last one. `bytes` is its size in the file.
+    pub(super) fn push(
+        &mut self,
+        at: u32,
+        topic: u32,
+        time: Time,
+        expires: Option<Time>,
+        bytes: u32,
+    ) {
+        let Some(segment) = self.segments.back_mut() else { return };
+        segment.push(Entry { at, topic, time });
+        segment.end_at = at + bytes;
+        self.end += 1;
+        if topic == HOLE {
+            return;
+        }
+        segment.live += 1;
+        let offset = self.end;
+        if let Some(expires) = expires {
+            self.expires.insert(offset, expires);
+        }
+        let state = &mut self.topics[topic as usize];
+        let before = std::mem::replace(&mut state.last, offset);
+        state.count += 1;
+        state.bytes += u64::from(bytes);
+        if state.count == 1 {
+            state.first = offset;
+        } else {
+            self.link(before, offset);
+        }
+    }
+
+    /// Keeps a record that was just pushed where live readers find it.
+    pub(super) fn warm(&mut self, record: Arc<Record>) {
+        self.hot_bytes += record.message.size();
+        self.hot.push_back(record);
+        while self.hot.len() > HOT_RECORDS || self.hot_bytes > HOT_BYTES {
+            let Some(record) = self.hot.pop_front() else { return };
+            self.hot_bytes -= record.message.size();
+        }
+    }
+
+    /// Everything up to `offset` was found damaged and cannot be served.
+    pub(super) fn damage(&mut self, through: u64) {
+        self.loss_count += 1;
+        self.damages.insert(self.loss_count, through);
+    }
+
+    /// A topic lost everything up to `offset` in an earlier life of the process.
+    pub(super) fn remember_trim(&mut self, topic: &Topic, offset: u64) {
+        let number = self.number(topic);
+        self.note_trim(number, offset);
+        let state = &mut self.topics[number as usize];
+        state.last = state.last.max(offset);
+    }
+
+    /// What has to be remembered of topics when their records' segments are gone.
+    pub(super) fn all_trims(&self) -> Vec<(Topic, u64)> {
+        let trimmed = self.topics.iter().filter(|topic| topic.trimmed > 0);
+        trimmed.map(|topic| (topic.name.clone(), topic.trimmed)).collect()
+    }
+
+    fn note_trim(&mut self, number: u32, offset: u64) {
+        self.loss_count += 1;
+        let state = &mut self.topics[number as usize];
+        self.trims.remove(&state.trim);
+        state.trim = self.loss_count;
+        state.trimmed = state.trimmed.max(offset);
+        self.trims.insert(state.trim, (number, state.trimmed));
+    }
+
+    fn segment_of(&self, offset: u64) -> usize {
+        self.segments.partition_point(|segment| segment.header.base <= offset).saturating_sub(1)
+    }
+
+    fn link(&mut self, before: u64, offset: u64) {
+        let number = match self.segments.back() {
+            Some(last) if last.header.base <= before => self.segments.len() - 1,
+            _ => self.segment_of(before),
+        };
+        let segment = &mut self.segments[number];
+        let index = segment.index_of(before);
+        segment.next[index] = (offset - before) as u32;
+    }
+
+    /// The record of the same topic that comes after, if there is one.
+    fn next(&self, offset: u64) -> Option<u64> {
+        let segment = &self.segments[self.segment_of(offset)];
+        match segment.next[segment.index_of(offset)] {
+            0 => None,
+            distance => Some(offset + u64::from(distance)),
+        }
+    }
+
+    /// Trims one topic to what is to be kept of it.
+    pub(super) fn retain(&mut self, number: u32, retention: Retention, now: Time) {
+        let horizon = now.saturating_sub(retention.age_max);
+        loop {
+            let topic = &self.topics[number as usize];
+            if topic.count == 0 {
+                return;
+            }
+            let first = topic.first;
+            let expired = self.expires.get(&first).is_some_and(|&expires| expires <= now);
+            let segment = &self.segments[self.segment_of(first)];
+            let over = topic.count > retention.messages_max.max(1)
+                || (topic.bytes > retention.bytes_max && topic.count > 1)
+                || expired
+                || segment.time(segment.index_of(first)) < horizon;
+            if !over {
+                return;
+            }
+            self.trim_first(number, expired);
+        }
+    }
+
+    fn trim_first(&mut self, number: u32, expired: bool) {
+        let first = self.topics[number as usize].first;
+        let next = self.next(first);
+        let holder = self.segment_of(first);
+        let segment = &mut self.segments[holder];
+        segment.live -= 1;
+        let bytes = u64::from(segment.bytes(segment.index_of(first)));
+        let topic = &mut self.topics[number as usize];
+        topic.count -= 1;
+        topic.bytes -= bytes;
+        topic.first = next.unwrap_or(0);
+        self.expires.remove(&first);
+        if !expired {
+            self.note_trim(number, first);
+        }
+    }
+
+    /// Retention of topics in turn, a bounded number at once.
+    pub(super) fn tick(&mut self, now: Time, policy: &Policy) {
+        for _ in 0..AGED_MAX.min(self.topics.len()) {
+            self.next_aged = (self.next_aged + 1) % self.topics.len();
+            let retention = policy(&self.topics[self.next_aged].name);
+            self.retain(self.next_aged as u32, retention, now);
+        }
+    }
+
+    pub(super) fn retain_all(&mut self, now: Time, policy: &Policy) {
+        for number in 0..self.topics.len() {
+            let retention = policy(&self.topics[number].name);
+            self.retain(number as u32, retention, now);
+        }
+    }
+
+    /// Takes out the segments of which nothing is kept, but the one that is written to.
+    pub(super) fn take_dead(&mut self) -> Vec<Segment> {
+        let mut dead = Vec::new();
+        while self.segments.len() > 1
+            && let Some(segment) = self.segments.pop_front_if(|segment| segment.live == 0)
+        {
+            dead.push(segment);
+        }
+        dead
+    }
+
+    /// Whether [`State::take_dead`] would find something.
+    pub(super) fn has_dead(&self) -> bool {
+        self.segments.len() > 1 && self.segments.front().is_some_and(|segment| segment.live == 0)
+    }
+
+    pub(super) fn find(
+        &self,
+        wanted: &Selection,
+        from: Cursor,
+        budget: Budget,
+        found: &mut Vec<Found>,
+    ) -> ReadEnd {
+        let lost = self.lost(wanted, from);
+        let through = if wanted.patterns().is_empty() {
+            self.find_topics(wanted.topics(), from.offset, budget, found)
+        } else {
+            self.find_in_order(wanted, from.offset, budget, found)
+        };
+        ReadEnd { through, lost, told: self.loss_count, caught_up: through == self.end }
+    }
+
+    /// The highest wanted offset after the reader's that was lost and not told.
+    fn lost(&self, wanted: &Selection, from: Cursor) -> Option<(u64, GapReason)> {
+        if self.loss_count <= from.told {
+            return None;
+        }
+        let damaged = self.damages.range((Excluded(from.told), Unbounded));
+        let damaged = damaged.map(|(_, &through)| through).filter(|&t| t > from.offset).max();
+        if let Some(through) = damaged {
+            return Some((through, GapReason::Damaged));
+        }
+        let trimmed = if wanted.patterns().is_empty() {
+            let numbers = wanted.topics().iter().filter_map(|name| self.numbers.get(name));
+            let topics = numbers.map(|&number| &self.topics[number as usize]);
+            topics
+                .filter(|topic| topic.trim > from.told && topic.trimmed > from.offset)
+                .map(|topic| topic.trimmed)
+                .max()
+        } else {
+            let untold = self.trims_after(from);
+            let matching =
+                untold.filter(|(number, _)| wanted.matches(&self.topics[*number as usize].name));
+            matching.map(|&(_, offset)| offset).max()
+        };
+        trimmed.map(|offset| (offset, GapReason::Trimmed))
+    }
+
+    fn trims_after(&self, from: Cursor) -> impl Iterator<Item = &(u32, u64)> {
+        let untold = self.trims.range((Excluded(from.told), Unbounded)).map(|(_, trim)| trim);
+        untold.filter(move |(_, offset)| *offset > from.offset)
+    }
+
+    /// The first kept record of a topic after an offset. Looks from both sides at once: along the
+    /// topic from its oldest record, and along the log from the offset.
+    fn first_after(&self, number: u32, after: u64) -> Option<u64> {
+        let topic = &self.topics[number as usize];
+        if topic.count == 0 || topic.last <= after {
+            return None;
+        }
+        let (mut along_topic, mut along_log) = (topic.first, after + 1);
+        while along_topic <= after {
+            let segment = &self.segments[self.segment_of(along_log)];
+            if segment.topic[segment.index_of(along_log)] == number {
+                return Some(along_log);
+            }
+            along_log += 1;
+            along_topic = self.next(along_topic)?;
+        }
+        Some(along_topic)
+    }
+
+    /// Merges the topics' own sequences.
+    fn find_topics(
+        &self,
+        names: &[Topic],
+        after: u64,
+        budget: Budget,
+        found: &mut Vec<Found>,
+    ) -> u64 {
+        let numbers = names.iter().filter_map(|name| self.numbers.get(name));
+        let mut heads: BinaryHeap<Reverse<u64>> =
+            numbers.filter_map(|&number| self.first_after(number, after)).map(Reverse).collect();
+        let mut bytes = 0;
+        while let Some(Reverse(offset)) = heads.pop() {
+            if found.len() >= budget.records || bytes >= budget.bytes {
+                return offset - 1;
+            }
+            bytes += self.take(offset, found);
+            heads.extend(self.next(offset).map(Reverse));
+        }
+        self.end
+    }
+
+    /// Walks the whole log in order and takes what matches and is kept.
+    fn find_in_order(
+        &self,
+        wanted: &Selection,
+        after: u64,
+        budget: Budget,
+        found: &mut Vec<Found>,
+    ) -> u64 {
+        let begin = self.segments.front().map_or(after, |first| first.header.base - 1).max(after);
+        let mut matches: HashMap<u32, bool> = HashMap::new();
+        let mut bytes = 0;
+        for (looked_at, offset) in (begin + 1..=self.end).enumerate() {
+            if looked_at == LOOK_MAX {
+                return offset - 1;
+            }
+            let Some(number) = self.kept_topic(offset) else { continue };
+            let topic = &self.topics[number as usize];
+            if !*matches.entry(number).or_insert_with(|| wanted.matches(&topic.name)) {
+                continue;
+            }
+            if found.len() >= budget.records || bytes >= budget.bytes {
+                return offset - 1;
+            }
+            bytes += self.take(offset, found);
+        }
+        self.end
+    }
+
+    /// The topic of a record, if there is such a record and it is kept.
+    fn kept_topic(&self, offset: u64) -> Option<u32> {
+        let segment = self.segments.get(self.segment_of(offset))?;
+        let number = *segment.topic.get(segment.index_of(offset))?;
+        let topic = self.topics.get(number as usize)?;
+        (topic.count > 0 && offset >= topic.first).then_some(number)
+    }
+
+    /// Adds a record to what was found; returns its size.
+    fn take(&self, offset: u64, found: &mut Vec<Found>) -> usize {
+        let hot_begins = self.end + 1 - self.hot.len() as u64;
+        if offset >= hot_begins
+            && let Some(record) = self.hot.get((offset - hot_begins) as usize)
+        {
+            found.push(Found::Hot(Arc::clone(record)));
+            return record.message.payload.len();
+        }
+        let segment = &self.segments[self.segment_of(offset)];
+        found.push(Found::Cold(segment.cold(offset)));
+        segment.bytes(segment.index_of(offset)) as usize
+    }
+
+    /// The newest `count` kept records that are wanted, newest first.
+    pub(super) fn find_last(&self, wanted: &Selection, count: usize, found: &mut Vec<Found>) {
+        let mut offsets: Vec<u64> = Vec::new();
+        if wanted.patterns().is_empty() {
+            for number in wanted.topics().iter().filter_map(|name| self.numbers.get(name)) {
+                let topic = &self.topics[*number as usize];
+                let mut next = (topic.count > 0).then_some(topic.first);
+                for _ in 0..topic.count.saturating_sub(count as u64) {
+                    next = next.and_then(|offset| self.next(offset));
+                }
+                while let Some(offset) = next {
+                    offsets.push(offset);
+                    next = self.next(offset);
+                }
+            }
+        } else {
+            let begin = self.segments.front().map_or(1, |first| first.header.base);
+            let matching = (begin..=self.end).rev().filter(|&offset| {
+                self.kept_topic(offset)
+                    .is_some_and(|number| wanted.matches(&self.topics[number as usize].name))
+            });
+            offsets.extend(matching.take(count));
+        }
+        offsets.sort_unstable_by(|a, b| b.cmp(a));
+        for offset in offsets.into_iter().take(count) {
+            self.take(offset, found);
+        }
+    }
+
+    pub(super) fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor {
+        seen.trimmed.extend(self.trims_after(from).map(|(n, _)| self.name(*n)));
+        let begin =
+            self.segments.front().map_or(from.offset, |s| s.header.base - 1).max(from.offset);
+        let end = self.end.min(begin.saturating_add(most as u64));
+        for offset in begin + 1..=end {
+            if let Some(number) = self.kept_topic(offset) {
+                seen.push(&self.topics[number as usize].name);
+            }
+        }
+        Cursor { offset: end.max(from.offset), told: self.loss_count }
+    }
+}
