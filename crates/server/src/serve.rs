@@ -208,7 +208,7 @@ fn greet(address: SocketAddr, config: &Config) {
     let (bold, dim, plain) = if color { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
     let url = format!("http://{}", reachable(address));
     let data = match &config.data {
-        None => "in memory; a restart forgets".to_owned(),
+        None => "in memory; --data DIR keeps it".to_owned(),
         Some(directory) => format!("{}", directory.display()),
     };
     println!("{bold}Tidings{plain} {} is listening", env!("CARGO_PKG_VERSION"));

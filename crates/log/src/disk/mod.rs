@@ -7,6 +7,7 @@
 mod files;
 mod format;
 mod marks;
+mod reading;
 mod recover;
 mod segment;
 mod state;
@@ -20,8 +21,9 @@ use std::thread::JoinHandle;
 use tidings_model::{GapReason, LogKind, Mark, Message, Record, Selection, Time};
 
 use crate::{AppendError, Appended, Budget, Cursor, Log, Policy, ReadEnd, Scan};
+use reading::Found;
 use recover::Loaded;
-use state::{Found, State};
+use state::State;
 use writer::{Order, Pending, Writer};
 
 pub use files::{Directory, Disk, DiskFile};

@@ -3,6 +3,7 @@
 //! Must never hold more than it was allowed to, and never forget silently: whatever retention
 //! removes, it remembers the offset of.
 
+mod reading;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

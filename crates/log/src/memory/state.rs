@@ -1,21 +1,16 @@
 //! What a log in memory knows, behind its lock. Nothing in here blocks.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
-use std::ops::Bound::{Excluded, Unbounded};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use tidings_model::{GapReason, LogKind, Mark, Message, Record, Selection, Time, Topic};
+use tidings_model::{LogKind, Mark, Message, Record, Time, Topic};
 
 use super::MemoryLimits;
-use crate::{AppendError, Budget, Cursor, Policy, ReadEnd, Retention, Scan};
+use crate::{AppendError, Policy, Retention};
 
 /// How many of the newest records keep their encodings. Live readers are within it; for those who
 /// come later, encoding again costs less than keeping every form of every message.
 const HOT_RECORDS: u64 = 1024;
-
-/// Most records one read looks at, matching or not. Bounds how long the lock is held.
-const SCAN_MAX: usize = 16_384;
 
 /// Most topics whose age is checked in one tick; the next tick goes on where this one ended.
 const AGED_MAX: usize = 4096;
@@ -24,30 +19,30 @@ pub(super) struct State {
     kind: LogKind,
     epoch: u32,
     limits: MemoryLimits,
-    end: u64,
+    pub(super) end: u64,
     bytes: u64,
-    topics: HashMap<Topic, TopicState>,
+    pub(super) topics: HashMap<Topic, TopicState>,
     /// Every record by its offset: the order that wildcards are read in.
-    order: BTreeMap<u64, Arc<Record>>,
+    pub(super) order: BTreeMap<u64, Arc<Record>>,
     /// How many trims there were.
-    trim_count: u64,
+    pub(super) trim_count: u64,
     /// The last trim of each topic, by its number among all trims: the topic and the offset.
-    trims: BTreeMap<u64, (Topic, u64)>,
+    pub(super) trims: BTreeMap<u64, (Topic, u64)>,
     /// Every topic, in the order its age is looked at, and which was last.
     rounds: Vec<Topic>,
     next_aged: usize,
 }
 
 #[derive(Default)]
-struct TopicState {
-    records: VecDeque<Arc<Record>>,
+pub(super) struct TopicState {
+    pub(super) records: VecDeque<Arc<Record>>,
     bytes: u64,
     /// The newest offset, also when its record is gone.
-    last: u64,
+    pub(super) last: u64,
     /// The highest offset that retention removed.
-    trimmed: u64,
+    pub(super) trimmed: u64,
     /// The number of the trim that did.
-    trim: u64,
+    pub(super) trim: u64,
 }
 
 impl State {
@@ -180,159 +175,5 @@ impl State {
             let retention = policy(&name);
             self.retain(&name, retention, now);
         }
-    }
-
-    pub(super) fn read(
-        &self,
-        wanted: &Selection,
-        from: Cursor,
-        now: Time,
-        budget: Budget,
-        records: &mut Vec<Arc<Record>>,
-    ) -> ReadEnd {
-        let lost = self.lost(wanted, from).map(|offset| (offset, GapReason::Trimmed));
-        let mut taking = Taking { budget, now, bytes: 0, records, full_at: None };
-        let through = if wanted.patterns().is_empty() {
-            self.read_topics(wanted.topics(), from.offset, &mut taking)
-        } else {
-            self.read_order(wanted, from.offset, &mut taking)
-        };
-        ReadEnd { through, lost, told: self.trim_count, caught_up: through == self.end }
-    }
-
-    /// The highest wanted offset after the reader's that was trimmed and not told.
-    fn lost(&self, wanted: &Selection, from: Cursor) -> Option<u64> {
-        if self.trim_count <= from.told {
-            return None;
-        }
-        if wanted.patterns().is_empty() {
-            let topics = wanted.topics().iter().filter_map(|name| self.topics.get(name));
-            let untold = topics.filter(|t| t.trim > from.told && t.trimmed > from.offset);
-            return untold.map(|topic| topic.trimmed).max();
-        }
-        let untold = self.trims_after(from).filter(|(name, _)| wanted.matches(name));
-        untold.map(|&(_, offset)| offset).max()
-    }
-
-    /// The topics' last trims that a reader at `from` has not looked at and that took something
-    /// it has not seen.
-    fn trims_after(&self, from: Cursor) -> impl Iterator<Item = &(Topic, u64)> {
-        let untold = self.trims.range((Excluded(from.told), Unbounded)).map(|(_, trim)| trim);
-        untold.filter(move |(_, offset)| *offset > from.offset)
-    }
-
-    /// Merges the topics' own sequences; what other topics hold costs nothing.
-    fn read_topics(&self, names: &[Topic], after: u64, taking: &mut Taking<'_>) -> u64 {
-        let mut heads = BinaryHeap::with_capacity(names.len());
-        for topic in names.iter().filter_map(|name| self.topics.get(name)) {
-            if topic.last <= after {
-                continue;
-            }
-            let index = topic.records.partition_point(|record| record.mark.offset <= after);
-            if let Some(record) = topic.records.get(index) {
-                heads.push(Reverse((record.mark.offset, index, TopicRef(topic))));
-            }
-        }
-        while let Some(Reverse((_, index, TopicRef(topic)))) = heads.pop() {
-            if !taking.take(&topic.records[index]) {
-                return taking.full_at.unwrap_or(self.end);
-            }
-            if let Some(next) = topic.records.get(index + 1) {
-                heads.push(Reverse((next.mark.offset, index + 1, TopicRef(topic))));
-            }
-        }
-        self.end
-    }
-
-    /// Walks the whole log in order and takes what matches.
-    fn read_order(&self, wanted: &Selection, after: u64, taking: &mut Taking<'_>) -> u64 {
-        for (looked_at, (&offset, record)) in
-            self.order.range((Excluded(after), Unbounded)).enumerate()
-        {
-            if looked_at == SCAN_MAX {
-                return offset - 1;
-            }
-            if wanted.matches(&record.message.topic) && !taking.take(record) {
-                return taking.full_at.unwrap_or(self.end);
-            }
-        }
-        self.end
-    }
-
-    pub(super) fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<Arc<Record>> {
-        let fresh = |record: &&Arc<Record>| !record.message.is_expired(now);
-        let mut newest: Vec<Arc<Record>> = if wanted.patterns().is_empty() {
-            let topics = wanted.topics().iter().filter_map(|name| self.topics.get(name));
-            topics.flat_map(|t| t.records.iter().rev().filter(fresh).take(count)).cloned().collect()
-        } else {
-            let matching = self.order.values().rev().filter(|r| wanted.matches(&r.message.topic));
-            matching.filter(fresh).take(count).cloned().collect()
-        };
-        newest.sort_unstable_by_key(|record| record.mark.offset);
-        newest.split_off(newest.len().saturating_sub(count))
-    }
-
-    pub(super) fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor {
-        seen.trimmed.extend(self.trims_after(from).map(|(name, _)| name.clone()));
-        let mut offset = self.end;
-        for (looked_at, (&next, record)) in
-            self.order.range((Excluded(from.offset), Unbounded)).enumerate()
-        {
-            if looked_at == most {
-                offset = next - 1;
-                break;
-            }
-            seen.push(&record.message.topic);
-        }
-        Cursor { offset, told: self.trim_count }
-    }
-}
-
-/// Records on their way to one reader, until the budget is used up.
-struct Taking<'a> {
-    budget: Budget,
-    now: Time,
-    bytes: usize,
-    records: &'a mut Vec<Arc<Record>>,
-    /// The offset before the first record that did not fit.
-    full_at: Option<u64>,
-}
-
-impl Taking<'_> {
-    /// Takes the record, unless it has expired; says no when the budget is used up.
-    fn take(&mut self, record: &Arc<Record>) -> bool {
-        if record.message.is_expired(self.now) {
-            return true;
-        }
-        if self.records.len() >= self.budget.records || self.bytes >= self.budget.bytes {
-            self.full_at = Some(record.mark.offset - 1);
-            return false;
-        }
-        self.bytes += record.message.payload.len();
-        self.records.push(Arc::clone(record));
-        true
-    }
-}
-
-/// A topic in the merge; never compared, since offsets differ.
-struct TopicRef<'a>(&'a TopicState);
-
-impl PartialEq for TopicRef<'_> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for TopicRef<'_> {}
-
-impl PartialOrd for TopicRef<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for TopicRef<'_> {
-    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
     }
 }

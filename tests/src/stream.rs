@@ -1,0 +1,162 @@
+//! A streamed answer, line by line: Server-Sent Events and newline-delimited JSON.
+//! Must never hide how the stream was framed or that it ended.
+
+use serde_json::Value;
+
+use crate::http::{Response, request};
+use crate::server::Server;
+use crate::wire::Wire;
+
+/// A streamed answer.
+pub struct Stream {
+    /// Its head.
+    pub head: Response,
+    wire: Wire,
+    chunked: bool,
+    ended: bool,
+    unread: Vec<u8>,
+}
+
+/// One event of an event stream, as it stood there (WHATWG HTML section 9.2.6).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sse {
+    /// `id:`
+    pub id: Option<String>,
+    /// `event:`
+    pub event: Option<String>,
+    /// `retry:`
+    pub retry: Option<String>,
+    /// Every `data:` line, joined by line feeds.
+    pub data: String,
+}
+
+impl Sse {
+    /// Its data as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.data).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+}
+
+impl Stream {
+    /// Asks for a stream and reads its head, which must be 200.
+    #[track_caller]
+    pub fn open(server: &Server, target: &str, headers: &[(&str, &str)]) -> Stream {
+        let mut wire = server.wire();
+        wire.send(request("GET", target, headers, b""));
+        Stream::begin(wire)
+    }
+
+    /// Asks for an event stream and reads up to its `ready`, which it gives too.
+    #[track_caller]
+    pub fn sse(server: &Server, target: &str) -> (Stream, Sse) {
+        let mut stream = Stream::open(server, target, &[("Accept", "text/event-stream")]);
+        let ready = stream.next_sse();
+        assert_eq!(ready.event.as_deref(), Some("ready"), "{ready:?}");
+        (stream, ready)
+    }
+
+    /// Asks for newline-delimited JSON and reads up to its `ready`, which it gives too.
+    #[track_caller]
+    pub fn ndjson(server: &Server, target: &str) -> (Stream, Value) {
+        let mut stream = Stream::open(server, target, &[("Accept", "application/x-ndjson")]);
+        let ready = stream.next_json();
+        assert_eq!(ready["type"], "ready", "{ready}");
+        (stream, ready)
+    }
+
+    /// Reads the head of a stream that was asked for.
+    #[track_caller]
+    pub fn begin(mut wire: Wire) -> Stream {
+        let head = wire.head();
+        assert_eq!(head.status, 200, "{head:?}");
+        Stream::resume(wire, head)
+    }
+
+    /// A stream whose head was read already.
+    pub(crate) fn resume(wire: Wire, head: Response) -> Stream {
+        let chunked = head.list("transfer-encoding") == ["chunked"];
+        Stream { head, wire, chunked, ended: false, unread: Vec::new() }
+    }
+
+    /// The next line without its line feed, or nothing at the stream's end.
+    #[track_caller]
+    pub fn line(&mut self) -> Option<String> {
+        let mut searched = 0;
+        loop {
+            if let Some(at) = self.unread[searched..].iter().position(|&byte| byte == b'\n') {
+                let line: Vec<u8> = self.unread.drain(..=searched + at).collect();
+                let text = String::from_utf8(line).unwrap_or_else(|error| panic!("{error}"));
+                return Some(text.trim_end_matches('\n').to_owned());
+            }
+            searched = self.unread.len();
+            let more = match (self.ended, self.chunked) {
+                (true, _) => None,
+                (_, true) => self.wire.chunk(),
+                (_, false) => self.wire.read_some(),
+            };
+            let Some(more) = more else {
+                self.ended = true;
+                let rest = self.unread.escape_ascii();
+                assert!(self.unread.is_empty(), "the stream ends inside a line: {rest}");
+                return None;
+            };
+            self.unread.extend(more);
+        }
+    }
+
+    /// The next line that is there, as JSON; empty lines, which heartbeats may be, are skipped.
+    #[track_caller]
+    pub fn next_json(&mut self) -> Value {
+        loop {
+            let line = self.line().unwrap_or_else(|| panic!("the stream has ended"));
+            if !line.is_empty() {
+                return serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e} in {line:?}"));
+            }
+        }
+    }
+
+    /// The next event of an event stream.
+    #[track_caller]
+    pub fn next_sse(&mut self) -> Sse {
+        self.try_next_sse().unwrap_or_else(|| panic!("the stream has ended"))
+    }
+
+    /// The next event of an event stream, or nothing at the stream's end.
+    #[track_caller]
+    pub fn try_next_sse(&mut self) -> Option<Sse> {
+        let mut event = Sse::default();
+        let mut data = Vec::new();
+        loop {
+            let Some(line) = self.line() else {
+                assert_eq!(event, Sse::default(), "the stream ends inside an event");
+                return None;
+            };
+            if line.is_empty() {
+                event.data = data.join("\n");
+                return Some(event);
+            }
+            let (name, value) = line.split_once(": ").unwrap_or((&line, ""));
+            match name {
+                "id" => event.id = Some(value.to_owned()),
+                "event" => event.event = Some(value.to_owned()),
+                "retry" => event.retry = Some(value.to_owned()),
+                "data" => data.push(value.to_owned()),
+                _ => panic!("a line that means nothing: {line:?}"),
+            }
+        }
+    }
+
+    /// Waits until the server has closed the connection; the body must have ended before.
+    #[track_caller]
+    pub fn expect_end(&mut self) {
+        let line = self.line();
+        assert_eq!(line, None, "more came before the end");
+        self.wire.expect_end();
+    }
+
+    /// The connection itself, with what was not yet read of it.
+    pub fn into_wire(self) -> Wire {
+        self.wire
+    }
+}
