@@ -50,9 +50,12 @@ impl Window {
 
     /// Looks a publish up and remembers it.
     pub(crate) fn enter(&mut self, key: Key, fingerprint: u64, now: Time, done: Done) -> Seen {
-        self.forget(now);
+        let keep = self.keep;
+        self.forget(|_, since| now.since(since) >= keep);
         match self.known.get_mut(&key) {
             None => {
+                let most = self.keys_max;
+                self.forget(|count, _| count >= most);
                 let state = EntryState::Pending(Vec::new());
                 self.known.insert(key.clone(), Entry { fingerprint, state });
                 self.order.push_back((now, key));
@@ -90,13 +93,13 @@ impl Window {
         }
     }
 
-    /// Forgets what is too old or too much. One that is still being stored is never forgotten.
-    fn forget(&mut self, now: Time) {
+    /// Forgets the oldest for as long as `is_over` says so of their number and its time. One that
+    /// is still being stored is never forgotten.
+    fn forget(&mut self, is_over: impl Fn(usize, Time) -> bool) {
         while let Some((since, key)) = self.order.front() {
-            let over = self.order.len() >= self.keys_max || now.since(*since) >= self.keep;
             let pending =
                 matches!(self.known.get(key), Some(Entry { state: EntryState::Pending(_), .. }));
-            if !over || pending {
+            if pending || !is_over(self.order.len(), *since) {
                 return;
             }
             self.known.remove(key);
@@ -168,6 +171,7 @@ mod tests {
             assert_eq!(enter(&mut window, &n.to_string(), 1, 0), "first");
             window.settle(&key(&n.to_string()), &stored);
         }
+        assert_eq!(enter(&mut window, "7", 1, 0), "again", "looking does not forget");
         assert!(window.known.len() <= 3 && window.order.len() == window.known.len());
     }
 }

@@ -91,10 +91,13 @@ impl Registry {
         if upgrade {
             return Ok(Route::Socket(self.find(|mount| mount == Mount::TopicSocket)?, None));
         }
-        let accept = request.header("accept").unwrap_or_default();
-        let read = self.by_media_type(accept);
+        // The lines of a list are one list (RFC 9110 section 5.3).
+        let lines = request.headers.get_all("accept").iter();
+        let accept: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
+        let accept = accept.join(",");
+        let read = self.by_media_type(&accept);
         match read {
-            Some((transport, quality)) if !prefers_page(accept, quality) => {
+            Some((transport, quality)) if !prefers_page(&accept, quality) => {
                 // Waiting is what tells a long poll from a poll; streams wait anyway.
                 if request.query.get("wait").is_some() && self.is_default(transport) {
                     return self.find(|mount| mount == Mount::ReadHeld).map(Route::Exchange);
@@ -202,7 +205,7 @@ fn quality(accept: &str, media_type: &str) -> f32 {
             _ => continue,
         };
         let quality = parts
-            .find_map(|part| part.strip_prefix("q="))
+            .find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")))
             .and_then(|text| text.parse().ok())
             .unwrap_or(1.0);
         if specific > best.0 {

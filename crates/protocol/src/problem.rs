@@ -60,6 +60,11 @@ impl Problem {
         let response = json_response(self.status, body);
         match self.status {
             StatusCode::SERVICE_UNAVAILABLE => response.with(header::RETRY_AFTER, "2"),
+            // What would be right (RFC 9110 section 15.5.22, RFC 6455 section 4.4).
+            StatusCode::UPGRADE_REQUIRED => response
+                .with(header::CONNECTION, "upgrade")
+                .with(header::UPGRADE, "websocket")
+                .with(header::SEC_WEBSOCKET_VERSION, "13"),
             _ => response,
         }
     }

@@ -37,21 +37,25 @@ fn a_corpus_arrives_whole_over_every_transport() {
     });
 
     let mut publisher = Program::start(&["pub", "-n", TOPIC, "--url", &server.url()], &[]);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            publisher.write(text.as_bytes());
-            publisher.close_input();
+    let mut written = 0;
+    let mut write_to = |percent: usize| {
+        let to = lines.len() * percent / 100;
+        let text: String = lines[written..to].iter().map(|line| format!("{line}\n")).collect();
+        publisher.write(text.as_bytes());
+        written = to;
+    };
+    // Whoever goes on does so where the killed one was seen last, over another transport. More is
+    // written than it has to have by then, and never all, so that each is killed on the way.
+    for (who, percent, via) in [(0, 15, "ws"), (3, 35, "sse"), (2, 60, "poll")] {
+        write_to(percent + 10);
+        let follower = &mut followers[who];
+        until_within(PATIENCE, "it has got so far", || {
+            (follower.count() >= lines.len() * percent / 100).then_some(())
         });
-        // Whoever goes on does so where the killed one was seen last, over another transport.
-        for (who, percent, via) in [(0, 15, "ws"), (3, 35, "sse"), (2, 60, "poll")] {
-            let follower = &mut followers[who];
-            until_within(PATIENCE, "it has got so far", || {
-                (follower.count() >= lines.len() * percent / 100).then_some(())
-            });
-            follower.kill_and_resume(&server.url(), via);
-        }
-    });
+        follower.kill_and_resume(&server.url(), via);
+    }
+    write_to(100);
+    publisher.close_input();
     let published = publisher.wait();
     assert_eq!(published.status.code(), Some(0), "{published:?}");
     server.publish(&format!("{TOPIC}?type={}", follower::END), "");

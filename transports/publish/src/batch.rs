@@ -1,6 +1,7 @@
 //! From a request's body to messages: one, or one a line.
 
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 use tidings_protocol::{Problem, content};
 
 /// How a body is taken apart.
@@ -49,7 +50,11 @@ pub(crate) fn split(body: &Bytes, batch: Batch, most: usize) -> Result<Vec<Bytes
 
 /// Checks that what claims to be JSON is; `line` is named where the body is a batch.
 pub(crate) fn check_json(payload: &[u8], line: Option<usize>) -> Result<(), Problem> {
-    match serde_json::from_slice::<serde::de::IgnoredAny>(payload) {
+    // JSON is UTF-8 (RFC 8259 section 8.1), and the parser does not look into strings it skips.
+    let checked = std::str::from_utf8(payload)
+        .map_err(|error| error.to_string())
+        .and_then(|text| serde_json::from_str::<IgnoredAny>(text).map_err(|e| e.to_string()));
+    match checked {
         Ok(_) => Ok(()),
         Err(error) => {
             let at = line.map_or_else(String::new, |line| format!("message {line} of the batch: "));

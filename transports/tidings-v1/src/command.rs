@@ -3,7 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tidings_model::{
     EventType, Headers, IdempotencyKey, Message, NameError, Position, Since, Slow, Time, Topic,
@@ -32,6 +33,8 @@ pub(crate) struct Raw {
     slow: Option<String>,
     window: Option<u32>,
     topic: Option<String>,
+    /// `null` is data too, and not the same as none.
+    #[serde(deserialize_with = "present")]
     data: Option<Value>,
     encoding: Option<String>,
     #[serde(rename = "type")]
@@ -44,6 +47,10 @@ pub(crate) struct Raw {
     #[serde(rename = "idempotencyKey")]
     idempotency_key: Option<String>,
     position: Option<String>,
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// What is to be read by one subscription.
@@ -137,7 +144,11 @@ impl Raw {
         }
         if content::is_json(&content_type) && natural != content::JSON {
             // A string or bytes that claim to be JSON have to be.
-            if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&payload) {
+            let checked =
+                std::str::from_utf8(&payload).map_err(|error| error.to_string()).and_then(|text| {
+                    serde_json::from_str::<IgnoredAny>(text).map_err(|e| e.to_string())
+                });
+            if let Err(error) = checked {
                 let message = format!("contentType says JSON, but the data is not: {error}");
                 return Err(Problem::bad("bad_json", message, "give data as a JSON value"));
             }

@@ -34,6 +34,7 @@ pub(crate) fn spawn(local: &Rc<Local>, stream: Connection, unread: Bytes, takeov
         out: Outgoing::default(),
         wake_at: answer.wake_at,
         stalled: None,
+        took: Time::default(),
         closing: Closing::No,
     };
     for said in answer.said {
@@ -83,6 +84,8 @@ struct Wire {
     wake_at: Option<Time>,
     /// When a peer that takes nothing is cut.
     stalled: Option<Time>,
+    /// When a peer that was behind last took something.
+    took: Time,
     closing: Closing,
 }
 
@@ -158,6 +161,9 @@ impl Wire {
     fn poll_write(&mut self, now: Time, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut wrote = 0;
         let written = self.out.poll_write(&mut self.stream, cx, &mut wrote)?;
+        if wrote > 0 && self.stalled.is_some() {
+            self.took = now;
+        }
         if wrote > 0 || written.is_ready() {
             self.stalled = None;
         }
@@ -237,7 +243,7 @@ impl Socket {
     fn keep_alive(&mut self, now: Time) -> io::Result<()> {
         let options = &self.wire.local.options;
         match self.pinged {
-            Some(pinged) if now >= pinged + options.pong_wait => {
+            Some(_) if now >= self.pong_due() => {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             None if now >= self.heard + options.heartbeat => {
@@ -249,10 +255,16 @@ impl Socket {
         Ok(())
     }
 
+    /// When a pinged peer must have been heard. One that is still taking what lies before the ping
+    /// is alive, and cannot have answered yet.
+    fn pong_due(&self) -> Time {
+        self.pinged.unwrap_or_default().max(self.wire.took) + self.wire.local.options.pong_wait
+    }
+
     fn deadline(&self) -> Option<Time> {
         let options = &self.wire.local.options;
         let alive = match self.pinged {
-            Some(pinged) => pinged + options.pong_wait,
+            Some(_) => self.pong_due(),
             None => self.heard + options.heartbeat,
         };
         let closing = match self.wire.closing {

@@ -73,7 +73,7 @@ async fn parse(
         })
     };
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(local.options.head_bytes_max.max(8192)).keep_alive(true).half_close(false);
+    builder.max_buf_size(local.options.head_bytes_max.max(8192)).keep_alive(true).half_close(true);
     let io = TokioIo::new(Tracked::new(stream, unread, Rc::clone(&watch)));
     let mut connection = Box::new(builder.serve_connection(io, service));
     let mut patience = Patience::default();
@@ -93,7 +93,7 @@ async fn parse(
             });
         }
         // The parser has flushed all it could; if the socket was not full, nothing is unsent.
-        if takeover.borrow().is_some() && !watch.blocked.get() {
+        if takeover.borrow().is_some() && !watch.is_blocked() {
             return Poll::Ready(End::Takeover);
         }
         patience.poll(local, &seat, &watch, cx)
@@ -171,16 +171,13 @@ impl Patience {
         watch: &Watch,
         cx: &mut Context<'_>,
     ) -> Poll<End> {
-        if watch.answering.get() {
+        if watch.is_answering() {
             // The service has the seat now.
             self.until = None;
             return Poll::Pending;
         }
-        if !watch.blocked.get() {
-            watch.answered.set(false);
-        }
         let _ = seat.news(cx.waker());
-        let waiting = if watch.heard.get() { Waiting::Head } else { Waiting::Idle };
+        let waiting = if watch.has_heard() { Waiting::Head } else { Waiting::Idle };
         let now = local.clock.now();
         match self.until {
             Some((before, until)) if before == waiting => {

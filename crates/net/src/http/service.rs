@@ -125,9 +125,7 @@ struct Answering(Rc<Watch>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.answering.set(false);
-        self.0.answered.set(true);
-        self.0.heard.set(false);
+        self.0.end();
     }
 }
 
@@ -138,10 +136,13 @@ pub(crate) async fn handle(
     takeover: Rc<RefCell<Option<Box<Takeover>>>>,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
-    watch.answering.set(true);
+    watch.begin(!request.body().is_end_stream());
     let _answering = Answering(watch);
     let (parts, body) = request.into_parts();
     let (headers, version) = (parts.headers, parts.version);
+    if let Err(problem) = check_host(version, &headers) {
+        return Ok(closing(problem.to_response()));
+    }
     let dress = match origin::check(&headers, &local.options.allowed_origins) {
         Ok(origin) => Dress { origin, gzip: gzip::takes_gzip(&headers) },
         Err(problem) => return Ok(closing(problem.to_response())),
@@ -285,6 +286,18 @@ fn elsewhere(local: &Local, request: &Request) -> Result<Response, Problem> {
             "topics are at /t/TOPIC, the page is at /",
         )
     })
+}
+
+/// A request names exactly one host (RFC 9112 section 3.2); before HTTP/1.1 it need not.
+fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
+    match (headers.get_all("host").iter().count(), version) {
+        (1, _) | (0, Version::HTTP_10) => Ok(()),
+        _ => Err(Problem::bad(
+            "bad_request",
+            "the request has not exactly one Host header",
+            "see RFC 9112 section 3.2",
+        )),
+    }
 }
 
 fn says_close(headers: &HeaderMap) -> bool {

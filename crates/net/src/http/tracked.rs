@@ -17,13 +17,67 @@ use super::parser_problem;
 #[derive(Default)]
 pub(crate) struct Watch {
     /// Whether the last write found the socket full: then bytes of the parser are still unsent.
-    pub(crate) blocked: Cell<bool>,
-    /// Whether bytes came in since the last answer.
-    pub(crate) heard: Cell<bool>,
+    blocked: Cell<bool>,
+    /// Whether the last write took less than it was given, so that the next one goes on with it.
+    cut_short: Cell<bool>,
+    /// Whether bytes came in that no request has used yet.
+    heard: Cell<bool>,
+    /// The last bytes that came in.
+    tail: Cell<[u8; 4]>,
     /// Whether a request has been read and its answer is not yet given.
-    pub(crate) answering: Cell<bool>,
-    /// Whether the last answer has been given but the parser has not been idle since.
-    pub(crate) answered: Cell<bool>,
+    answering: Cell<bool>,
+    /// Whether that request has a body.
+    has_body: Cell<bool>,
+    /// Answers that were given and whose first byte is not yet written.
+    due: Cell<u32>,
+}
+
+impl Watch {
+    /// Whether bytes of the parser are still unsent.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.get()
+    }
+
+    /// Whether a request has been read and its answer is not yet given.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.answering.get()
+    }
+
+    /// Whether the beginning of a request has come in.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.heard.get()
+    }
+
+    /// A request has been read.
+    pub(crate) fn begin(&self, has_body: bool) {
+        self.answering.set(true);
+        self.has_body.set(has_body);
+    }
+
+    /// It has been answered. What came in behind a request without body is the next one's
+    /// beginning; behind a body that cannot be told, and counts from the next byte on.
+    pub(crate) fn end(&self) {
+        self.answering.set(false);
+        self.due.set(self.due.get() + 1);
+        self.heard.set(!self.has_body.get() && self.tail.get() != *b"\r\n\r\n");
+    }
+
+    fn hear(&self, bytes: &[u8]) {
+        self.heard.set(true);
+        let mut tail = self.tail.get();
+        for &byte in bytes.iter().skip(bytes.len().saturating_sub(4)) {
+            tail.rotate_left(1);
+            tail[3] = byte;
+        }
+        self.tail.set(tail);
+    }
+
+    fn wrote(&self, result: &Poll<io::Result<usize>>, length: usize) {
+        self.blocked.set(result.is_pending());
+        if let Poll::Ready(Ok(count)) = result {
+            self.cut_short.set(*count < length);
+        }
+    }
 }
 
 /// A stream with some bytes that were read before.
@@ -35,7 +89,9 @@ pub(crate) struct Tracked<S> {
 
 impl<S> Tracked<S> {
     pub(crate) fn new(stream: S, unread: Bytes, watch: Rc<Watch>) -> Tracked<S> {
-        watch.heard.set(!unread.is_empty());
+        if !unread.is_empty() {
+            watch.hear(&unread);
+        }
         Tracked { stream, unread, watch }
     }
 }
@@ -55,7 +111,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tracked<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {
-            self.watch.heard.set(true);
+            self.watch.hear(&buffer.filled()[before..]);
         }
         Poll::Ready(Ok(()))
     }
@@ -71,7 +127,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tracked<S> {
             return self.write_instead(cx, &problem, bytes.len());
         }
         let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch.blocked.set(result.is_pending());
+        self.watch.wrote(&result, bytes.len());
         result
     }
 
@@ -80,14 +136,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tracked<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let length = slices.iter().map(|slice| slice.len()).sum();
         if let [first, ..] = slices
             && let Some(problem) = self.parsers_own(first)
         {
-            let length = slices.iter().map(|slice| slice.len()).sum();
             return self.write_instead(cx, &problem, length);
         }
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.watch.blocked.set(result.is_pending());
+        self.watch.wrote(&result, length);
         result
     }
 
@@ -108,11 +164,16 @@ impl<S: AsyncWrite + Unpin> Tracked<S> {
     /// What the parser says by itself, without any request having been answered: a refusal of
     /// bytes that are no request. It has no body then, which would help nobody.
     fn parsers_own(&self, bytes: &[u8]) -> Option<Problem> {
-        if self.watch.answering.get() || self.watch.answered.get() {
+        let watch = &self.watch;
+        if watch.cut_short.get() || watch.blocked.get() || !bytes.starts_with(b"HTTP/1.") {
             return None;
         }
-        let status = bytes.strip_prefix(b"HTTP/1.")?.get(2..5)?;
-        parser_problem(std::str::from_utf8(status).ok()?.parse().ok()?)
+        if watch.due.get() > 0 {
+            watch.due.set(watch.due.get() - 1);
+            return None;
+        }
+        let status = std::str::from_utf8(bytes.get(9..12)?).ok()?;
+        parser_problem(status.parse().ok()?)
     }
 
     /// Writes our words for it and lets the parser believe that its own `length` bytes went out.
