@@ -3,6 +3,7 @@
 //! The protocol is Tidings' own; `docs/guide/tidings-v1.md` is its definition. One bad command or
 //! topic must never disturb another: every one is answered for itself.
 
+mod answer;
 mod command;
 mod session;
 

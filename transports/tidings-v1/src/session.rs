@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tidings_model::{Delivery, Encoding, Position, Published, Refusal, Time, TopicFilter};
 use tidings_protocol::{
     CloseReason, Frame, Input, Output, Outputs, Problem, Protocol, Response, Settings, SubId,
     Ticket, event,
 };
 
+use crate::answer::{Asked, answer, fail, text};
 use crate::command::{self, Raw, bad};
 
 /// Most publishes under way on one socket; the client waits for answers before it sends more.
@@ -37,42 +38,6 @@ struct Subscription {
     prefix: Bytes,
     /// The command it came by, until it is answered.
     asked: Option<Asked>,
-}
-
-struct Asked {
-    id: Option<Value>,
-    topics: Vec<(String, Result<TopicFilter, Problem>)>,
-}
-
-impl Asked {
-    /// Each topic with its own result.
-    fn results(&self, refused: &[(TopicFilter, Refusal)]) -> Vec<Value> {
-        let result = |(topic, filter): &(String, Result<TopicFilter, Problem>)| {
-            let problem = match filter {
-                Err(problem) => Some(problem.clone()),
-                Ok(filter) => {
-                    refused.iter().find(|(f, _)| f == filter).map(|(_, refusal)| refusal.into())
-                }
-            };
-            let mut object = Map::new();
-            object.insert("topic".to_owned(), topic.as_str().into());
-            match problem {
-                None => drop(object.insert("code".to_owned(), 200.into())),
-                Some(problem) => object.extend(coded(&problem)),
-            }
-            Value::Object(object)
-        };
-        self.topics.iter().map(result).collect()
-    }
-
-    /// Nothing was subscribed; each topic's own error is told where there is one.
-    fn refuse(self, problem: &Problem, refused: &[(TopicFilter, Refusal)], out: &mut Outputs) {
-        let mut more = coded(problem);
-        if !refused.is_empty() || self.topics.iter().any(|(_, filter)| filter.is_err()) {
-            more.insert("topics".to_owned(), self.results(refused).into());
-        }
-        answer(self.id, false, Value::Object(more), out);
-    }
 }
 
 struct Publishing {
@@ -294,33 +259,4 @@ impl Protocol for Session {
             Input::Deadline => {}
         }
     }
-}
-
-/// `{"id":…,"ok":…}` and what else there is to say.
-fn answer(id: Option<Value>, ok: bool, more: Value, out: &mut Outputs) {
-    let mut object = Map::new();
-    if let Some(id) = id {
-        object.insert("id".to_owned(), id);
-    }
-    object.insert("ok".to_owned(), ok.into());
-    if let Value::Object(more) = more {
-        object.extend(more);
-    }
-    text(&Value::Object(object), out);
-}
-
-fn fail(id: Option<Value>, problem: &Problem, out: &mut Outputs) {
-    answer(id, false, Value::Object(coded(problem)), out);
-}
-
-/// A problem as part of an answer: `code`, then what it always says.
-fn coded(problem: &Problem) -> Map<String, Value> {
-    let mut object = Map::new();
-    object.insert("code".to_owned(), problem.status.as_u16().into());
-    object.extend(problem.json());
-    object
-}
-
-fn text(json: &Value, out: &mut Outputs) {
-    out.push(Output::text(json.to_string()));
 }

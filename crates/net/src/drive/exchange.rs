@@ -37,7 +37,6 @@ pub(crate) fn spawn(local: &Rc<Local>, stream: Stream, unread: Bytes, takeover: 
         out: Outgoing::default(),
         phase: Phase::Waiting(Box::new(Waiting { keep_alive, http11, dress })),
         wake_at: answer.wake_at,
-        stalled: None,
         chunk: None,
     };
     for said in answer.said {
@@ -70,8 +69,6 @@ struct Wire {
     phase: Phase,
     /// When the machine wants to be woken.
     wake_at: Option<Time>,
-    /// When a client that takes nothing is cut.
-    stalled: Option<Time>,
     /// Where the length of the chunk goes that is being written, and how much waited before it.
     chunk: Option<(usize, usize)>,
 }
@@ -169,12 +166,12 @@ impl Wire {
             Phase::Lingering(until) => Some(until),
             _ => None,
         };
-        [self.wake_at, self.stalled, linger].into_iter().flatten().min()
+        [self.wake_at, self.out.stalled(), linger].into_iter().flatten().min()
     }
 
     fn is_over(&self, now: Time) -> bool {
         let lingered = matches!(self.phase, Phase::Lingering(until) if until <= now);
-        lingered || self.stalled.is_some_and(|until| until <= now)
+        lingered || self.out.stalled().is_some_and(|until| until <= now)
     }
 
     /// Reads what the client sends. Says whether it is gone.
@@ -239,13 +236,8 @@ impl Exchange {
             let more = local.house(|house| client.deliver(house, wire));
             wire.end_chunk();
             let Some(stream) = &mut wire.stream else { return Poll::Ready(Ok(())) };
-            let mut wrote = 0;
-            let written = wire.out.poll_write(stream, cx, &mut wrote)?;
-            if wrote > 0 || written.is_ready() {
-                wire.stalled = None;
-            }
-            if written.is_pending() {
-                wire.stalled.get_or_insert(now + local.options.write_stall);
+            let patience = local.options.write_stall;
+            if wire.out.poll_write(stream, now, patience, cx)?.is_pending() {
                 return Poll::Pending;
             }
             match wire.phase {

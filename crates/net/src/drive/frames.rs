@@ -33,8 +33,6 @@ pub(crate) fn spawn(local: &Rc<Local>, stream: Connection, unread: Bytes, takeov
         stream,
         out: Outgoing::default(),
         wake_at: answer.wake_at,
-        stalled: None,
-        took: Time::default(),
         closing: Closing::No,
     };
     for said in answer.said {
@@ -82,10 +80,6 @@ struct Wire {
     out: Outgoing,
     /// When the machine wants to be woken.
     wake_at: Option<Time>,
-    /// When a peer that takes nothing is cut.
-    stalled: Option<Time>,
-    /// When a peer that was behind last took something.
-    took: Time,
     closing: Closing,
 }
 
@@ -159,16 +153,8 @@ impl Wire {
 
     /// Writes what waits, then closes if that is due.
     fn poll_write(&mut self, now: Time, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut wrote = 0;
-        let written = self.out.poll_write(&mut self.stream, cx, &mut wrote)?;
-        if wrote > 0 && self.stalled.is_some() {
-            self.took = now;
-        }
-        if wrote > 0 || written.is_ready() {
-            self.stalled = None;
-        }
-        if written.is_pending() {
-            self.stalled.get_or_insert(now + self.local.options.write_stall);
+        let patience = self.local.options.write_stall;
+        if self.out.poll_write(&mut self.stream, now, patience, cx)?.is_pending() {
             return Poll::Pending;
         }
         if self.closing == Closing::Done {
@@ -184,7 +170,7 @@ impl Wire {
             Closing::Said(until) | Closing::Lingering(until) => until <= now,
             Closing::No | Closing::Done => false,
         };
-        closed || self.stalled.is_some_and(|until| until <= now)
+        closed || self.out.stalled().is_some_and(|until| until <= now)
     }
 }
 
@@ -258,7 +244,8 @@ impl Socket {
     /// When a pinged peer must have been heard. One that is still taking what lies before the ping
     /// is alive, and cannot have answered yet.
     fn pong_due(&self) -> Time {
-        self.pinged.unwrap_or_default().max(self.wire.took) + self.wire.local.options.pong_wait
+        self.pinged.unwrap_or_default().max(self.wire.out.took())
+            + self.wire.local.options.pong_wait
     }
 
     fn deadline(&self) -> Option<Time> {
@@ -271,7 +258,10 @@ impl Socket {
             Closing::Said(until) | Closing::Lingering(until) => Some(until),
             Closing::No | Closing::Done => None,
         };
-        [Some(alive), self.wire.wake_at, self.wire.stalled, closing].into_iter().flatten().min()
+        [Some(alive), self.wire.wake_at, self.wire.out.stalled(), closing]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Reads what the peer sends. Says whether it is gone. A peer that does not take what it is

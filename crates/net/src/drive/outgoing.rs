@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use tidings_model::Time;
 use tokio::io::AsyncWrite;
 
 /// Most pieces handed to the system in one call.
@@ -46,6 +48,10 @@ impl Piece {
 pub(crate) struct Outgoing {
     pieces: VecDeque<Piece>,
     bytes: usize,
+    /// While the socket takes no more: when the peer is given up.
+    stalled: Option<Time>,
+    /// When a peer that was behind last took something.
+    took: Time,
 }
 
 impl Outgoing {
@@ -95,12 +101,24 @@ impl Outgoing {
         }
     }
 
-    /// Writes what waits. Ready when everything is written; `wrote` counts what was.
+    /// When a peer that takes nothing is given up, while it takes nothing.
+    pub(crate) fn stalled(&self) -> Option<Time> {
+        self.stalled
+    }
+
+    /// When a peer that was behind last took something.
+    pub(crate) fn took(&self) -> Time {
+        self.took
+    }
+
+    /// Writes what waits. Ready when everything is written. A peer that takes nothing from now on
+    /// is given up after `patience`.
     pub(crate) fn poll_write(
         &mut self,
         io: &mut (impl AsyncWrite + Unpin),
+        now: Time,
+        patience: Duration,
         cx: &mut Context<'_>,
-        wrote: &mut usize,
     ) -> Poll<io::Result<()>> {
         while !self.pieces.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
@@ -108,11 +126,18 @@ impl Outgoing {
             for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
                 *slice = IoSlice::new(piece.as_slice());
             }
-            let written = ready!(Pin::new(&mut *io).poll_write_vectored(cx, &slices[..count]))?;
+            let Poll::Ready(written) =
+                Pin::new(&mut *io).poll_write_vectored(cx, &slices[..count])?
+            else {
+                self.stalled.get_or_insert(now + patience);
+                return Poll::Pending;
+            };
             if written == 0 && self.bytes > 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            *wrote += written;
+            if self.stalled.take().is_some() {
+                self.took = now;
+            }
             self.consume(written);
         }
         Poll::Ready(Ok(()))

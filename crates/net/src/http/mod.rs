@@ -3,6 +3,7 @@
 //! A parser's connection costs its buffers for as long as it lives; a socket that was taken over
 //! costs a small future. Must never take a socket over while bytes of an earlier answer are unsent.
 
+mod answer;
 mod gzip;
 pub(crate) mod head;
 mod origin;
@@ -32,7 +33,7 @@ use crate::local::Local;
 use crate::seat::Seat;
 use tracked::{Tracked, Watch};
 
-pub(crate) use service::{Dress, Said, Takeover, TakeoverKind};
+pub(crate) use answer::{Dress, Said, Takeover, TakeoverKind};
 
 /// How long a client that is refused may go on sending before it is cut: closing at once would
 /// let the answer be lost (RFC 9112 section 9.6).

@@ -11,114 +11,14 @@ use http::{HeaderMap, StatusCode, Version};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use tidings_host::{Carrier, Client, Route};
-use tidings_model::Time;
-use tidings_protocol::{CloseReason, Problem, Request, Response, Transport};
+use tidings_protocol::{Problem, Request, Response, Transport};
 
-use super::origin::Origin;
+use super::answer::{Answer, Dress, Takeover, TakeoverKind};
 use super::tracked::Watch;
-use super::{gzip, origin, upgrade};
+use super::{origin, upgrade};
 use crate::drive::Guest;
 use crate::local::Local;
 use crate::seat::Seat;
-
-/// A connection that its parser gives away, and what has happened on it so far.
-pub(crate) struct Takeover {
-    pub(crate) guest: Guest,
-    pub(crate) answer: Answer,
-    pub(crate) kind: TakeoverKind,
-    pub(crate) dress: Dress,
-}
-
-/// What an answer owes to the one who asked, kept small for answers that are held.
-pub(crate) struct Dress {
-    origin: Origin,
-    gzip: bool,
-}
-
-impl Dress {
-    /// Dresses a whole answer.
-    pub(crate) fn put_on(&self, mut response: Response) -> Response {
-        gzip::compress(self.gzip, &mut response);
-        self.origin.mark(&mut response);
-        response
-    }
-
-    /// Dresses the head of a stream, which is never compressed.
-    pub(crate) fn put_on_head(&self, mut head: Response) -> Response {
-        self.origin.mark(&mut head);
-        head
-    }
-}
-
-pub(crate) enum TakeoverKind {
-    /// An answer that is held or streamed.
-    Exchange {
-        /// Whether the client understands chunks and keeps the connection.
-        http11: bool,
-        /// Whether the client asked to keep the connection.
-        keep_alive: bool,
-    },
-    /// A WebSocket.
-    Socket { accept_key: String, subprotocol: Option<&'static str> },
-}
-
-/// What a machine said before its connection was taken over.
-#[derive(Default)]
-pub(crate) struct Answer {
-    pub(crate) response: Option<Response>,
-    pub(crate) said: Vec<Said>,
-    pub(crate) bytes: usize,
-    pub(crate) wake_at: Option<Time>,
-}
-
-/// One thing a machine said on an open stream or socket.
-pub(crate) enum Said {
-    Begin(Response),
-    Send(Bytes),
-    Text(Bytes, Bytes),
-    Binary(Bytes),
-    Close(CloseReason),
-}
-
-/// What is read ahead for a machine before its connection is taken over; the rest comes after.
-const AHEAD_BYTES: usize = 64 * 1024;
-
-impl Carrier for Answer {
-    fn respond(&mut self, response: Response) {
-        self.response = Some(response);
-    }
-
-    fn begin(&mut self, head: Response) {
-        self.said.push(Said::Begin(head));
-    }
-
-    fn send(&mut self, bytes: Bytes) {
-        self.bytes += bytes.len();
-        self.said.push(Said::Send(bytes));
-    }
-
-    fn text(&mut self, head: Bytes, body: Bytes) {
-        self.bytes += head.len() + body.len();
-        self.said.push(Said::Text(head, body));
-    }
-
-    fn binary(&mut self, payload: Bytes) {
-        self.bytes += payload.len();
-        self.said.push(Said::Binary(payload));
-    }
-
-    fn wake_at(&mut self, time: Time) {
-        self.wake_at = Some(time);
-    }
-
-    fn close(&mut self, reason: CloseReason) {
-        self.said.push(Said::Close(reason));
-    }
-
-    fn is_full(&self) -> bool {
-        self.bytes >= AHEAD_BYTES
-    }
-}
 
 /// Marks the time between a request and its answer, also when the answer is never waited for.
 struct Answering(Rc<Watch>);
@@ -144,7 +44,7 @@ pub(crate) async fn handle(
         return Ok(closing(problem.to_response()));
     }
     let dress = match origin::check(&headers, &local.options.allowed_origins) {
-        Ok(origin) => Dress { origin, gzip: gzip::takes_gzip(&headers) },
+        Ok(origin) => Dress::new(origin, &headers),
         Err(problem) => return Ok(closing(problem.to_response())),
     };
     let body = match read_body(&local, body).await {
