@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tidings_log::{AppendError, Log};
+use tidings_log::{AppendError, Batch, Log, Remembered, Token};
 use tidings_model::{IdempotencyKey, LogKind, Message, PerLog, Position, Published, Refusal, Time};
 
 use crate::idempotency::{Seen, Window, fingerprint};
@@ -68,7 +68,13 @@ struct ShardBell {
 impl Broker {
     /// A broker over these logs, ruled by these namespaces.
     pub fn new(namespaces: Namespaces, logs: Logs, limits: Limits) -> Broker {
-        let window = Window::new(limits.idempotency_keys_max, limits.idempotency_keep);
+        let mut window = Window::new(limits.idempotency_keys_max, limits.idempotency_keep);
+        for log in LogKind::ALL {
+            for Remembered { topic, token, time, last, count } in logs[log].remembered() {
+                let published = Published { position: Position::at(log, last), count };
+                window.remember((topic, token.key), token.fingerprint, time, published);
+            }
+        }
         let shared = Arc::new(Shared {
             namespaces: Arc::new(namespaces),
             logs,
@@ -110,7 +116,7 @@ impl Broker {
             Err(refusal) => return done(Err(refusal)),
         };
         let Some(key) = key.map(|key| (messages[0].topic.clone(), key)) else {
-            return self.append(log, messages, done);
+            return self.append(log, Batch { messages, token: None }, done);
         };
         let fingerprint = fingerprint(&messages);
         let seen = lock(&self.shared.window).enter(key.clone(), fingerprint, now, done);
@@ -118,6 +124,7 @@ impl Broker {
             Seen::Handled => {}
             Seen::Answer(done, result) => done(result),
             Seen::First(done) => {
+                let token_key = key.1.clone();
                 let broker = self.clone();
                 let settle: Done = Box::new(move |result| {
                     let waiting = lock(&broker.shared.window).settle(&key, &result);
@@ -126,7 +133,8 @@ impl Broker {
                     }
                     done(result);
                 });
-                self.append(log, messages, settle);
+                let token = Some(Token { key: token_key, fingerprint });
+                self.append(log, Batch { messages, token }, settle);
             }
         }
     }
@@ -168,8 +176,8 @@ impl Broker {
         self.shared.namespaces.check_publish(&first.topic)
     }
 
-    fn append(&self, log: LogKind, messages: Vec<Message>, done: Done) {
-        let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+    fn append(&self, log: LogKind, batch: Batch, done: Done) {
+        let count = u32::try_from(batch.messages.len()).unwrap_or(u32::MAX);
         let appended = Box::new(move |result: Result<_, AppendError>| {
             done(match result {
                 Ok(mark) => Ok(Published { position: Position::at(log, mark), count }),
@@ -177,7 +185,7 @@ impl Broker {
                 Err(AppendError::Storage(why)) => Err(Refusal::LogFailed(why)),
             });
         });
-        self.shared.logs[log].append(messages, appended);
+        self.shared.logs[log].append(batch, appended);
     }
 }
 

@@ -4,7 +4,6 @@
 //! the retry comes while the first is still being stored.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use tidings_model::{IdempotencyKey, Message, Published, Refusal, Time, Topic};
@@ -46,6 +45,22 @@ pub(crate) enum Seen {
 impl Window {
     pub(crate) fn new(keys_max: usize, keep: Duration) -> Window {
         Window { keys_max, keep, known: HashMap::new(), order: VecDeque::new() }
+    }
+
+    /// Takes in a publish of an earlier life of the process.
+    pub(crate) fn remember(
+        &mut self,
+        key: Key,
+        fingerprint: u64,
+        since: Time,
+        published: Published,
+    ) {
+        let most = self.keys_max;
+        self.forget(|count, _| count >= most);
+        let state = EntryState::Stored(published);
+        if self.known.insert(key.clone(), Entry { fingerprint, state }).is_none() {
+            self.order.push_back((since, key));
+        }
     }
 
     /// Looks a publish up and remembers it.
@@ -108,21 +123,26 @@ impl Window {
     }
 }
 
-/// What makes two publishes the same: everything the sender said, not when it came.
+/// What makes two publishes the same: everything the sender said, not when it came. Kept on disk,
+/// so it must be the same in every version: FNV-1a over each part and its length.
 pub(crate) fn fingerprint(messages: &[Message]) -> u64 {
-    // Without random keys, so that it is the same in every run.
-    let mut hasher = DefaultHasher::new();
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut feed = |part: &[u8]| {
+        for &byte in (part.len() as u64).to_le_bytes().iter().chain(part) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
     for message in messages {
-        message.payload.hash(&mut hasher);
-        message.content_type.hash(&mut hasher);
-        message.event_type.as_str().hash(&mut hasher);
-        message.key.hash(&mut hasher);
-        for pair in message.headers.iter() {
-            pair.hash(&mut hasher);
+        feed(&message.payload);
+        feed(message.content_type.as_bytes());
+        feed(message.event_type.as_str().as_bytes());
+        feed(message.key.as_deref().unwrap_or_default().as_bytes());
+        for (name, value) in message.headers.iter() {
+            feed(name.as_bytes());
+            feed(value.as_bytes());
         }
     }
-    messages.len().hash(&mut hasher);
-    hasher.finish()
+    hash
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod retention;
 
 use std::sync::Arc;
 
-use tidings_model::{GapReason, Mark, Message, Record, Selection, Time, Topic};
+use tidings_model::{GapReason, IdempotencyKey, Mark, Message, Record, Selection, Time, Topic};
 
 pub use disk::{Damage, Directory, Disk, DiskFile, DiskLog, DiskOptions};
 pub use memory::{MemoryLimits, MemoryLog};
@@ -21,7 +21,11 @@ pub trait Log: Send + Sync {
     /// Stores the messages as one: all or none. `done` is called once what the log promises is
     /// true, perhaps before this returns, perhaps on another thread; only from then on do readers
     /// see them. It is given the place of the last one.
-    fn append(&self, messages: Vec<Message>, done: Appended);
+    fn append(&self, batch: Batch, done: Appended);
+
+    /// The batches with a token that were stored before this process began, oldest first: as many
+    /// as the log was asked to remember. Each is given once.
+    fn remembered(&self) -> Vec<Remembered>;
 
     /// Calls `watcher` whenever messages became visible, possibly once for many.
     fn watch(&self, watcher: Box<dyn Fn() + Send + Sync>);
@@ -52,6 +56,39 @@ pub trait Log: Send + Sync {
 
     /// Lets retention by age do its work.
     fn tick(&self, now: Time);
+}
+
+/// Messages that are stored as one.
+#[derive(Debug)]
+pub struct Batch {
+    /// In order.
+    pub messages: Vec<Message>,
+    /// What makes a retry of them known.
+    pub token: Option<Token>,
+}
+
+/// What makes a retry of a batch known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The publisher's word for it.
+    pub key: IdempotencyKey,
+    /// A hash of what was published, the same in every version.
+    pub fingerprint: u64,
+}
+
+/// A batch of an earlier life of the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// Its topic.
+    pub topic: Topic,
+    /// Its token.
+    pub token: Token,
+    /// When it was stored.
+    pub time: Time,
+    /// The place of its last message.
+    pub last: Mark,
+    /// How many messages it had.
+    pub count: u32,
 }
 
 /// Told how an append ended; called exactly once.

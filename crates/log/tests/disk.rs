@@ -51,6 +51,29 @@ fn the_index_of_a_sealed_segment_is_not_needed() {
     assert_eq!((payloads(&records), end.lost), (numbers(1..=50), None));
 }
 
+#[test]
+fn tokens_are_remembered_for_their_time() {
+    let disk = FakeDisk::default();
+    let log = open(&disk, 1000, 1500);
+    for number in 1..=30 {
+        let token = (number % 3 == 0).then(|| support::token(number));
+        support::append_with(&log, vec![message("t", "a"), message("t", "b")], token).unwrap();
+    }
+    assert_eq!(log.remembered(), [], "they are of this life");
+    drop(log);
+    for _ in 0..2 {
+        let log = open(&disk, 1000, 1500);
+        let remembered = log.remembered();
+        let numbers: Vec<u64> = remembered.iter().map(|r| r.last.offset).collect();
+        assert_eq!(numbers, (1..=10).map(|n| 6 * n).collect::<Vec<_>>());
+        assert_eq!((&remembered[0].token, remembered[0].count), (&support::token(3), 2));
+        assert_eq!(log.remembered(), [], "once is enough");
+    }
+    let much_later = Time::from_millis(5_000 + 601_000);
+    let log = DiskLog::open(Box::new(disk), options(1000, 1500), much_later).unwrap().0;
+    assert_eq!(log.remembered(), [], "their time is over");
+}
+
 /// The power goes at every single change of the disk, several times each, with other sectors lost.
 #[test]
 fn no_loss_of_power_loses_what_was_acknowledged() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_log::{
-    AppendError, Budget, Cursor, Log, MemoryLimits, MemoryLog, ReadEnd, Retention, Scan,
+    AppendError, Batch, Budget, Cursor, Log, MemoryLimits, MemoryLog, ReadEnd, Retention, Scan,
 };
 use tidings_model::{
     EventType, GapReason, Headers, LogKind, Mark, Message, Record, Selection, Time, Topic,
@@ -41,7 +41,8 @@ fn message(topic: &str, payload: &str, time: u64) -> Message {
 
 fn append(log: &MemoryLog, messages: Vec<Message>) -> Result<Mark, AppendError> {
     let (sender, receiver) = channel();
-    log.append(messages, Box::new(move |result| sender.send(result).unwrap()));
+    let batch = Batch { messages, token: None };
+    log.append(batch, Box::new(move |result| sender.send(result).unwrap()));
     receiver.recv().unwrap()
 }
 

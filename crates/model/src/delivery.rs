@@ -96,6 +96,11 @@ impl IdempotencyKey {
         crate::message::check_name(key, crate::limits::KEY_BYTES_MAX)?;
         Ok(IdempotencyKey(key.into()))
     }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Why the core refuses something. All of these are the peer's to mend, except the last two.

@@ -138,6 +138,7 @@ fn disk_log(
         fresh_epoch: rand::random(),
         topics_max: config.limits.topics,
         policy: policy(namespaces),
+        remember: config.times.idempotency,
         salt: Box::new(rand::random),
         segment_bytes: None,
     };

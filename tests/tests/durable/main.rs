@@ -155,6 +155,19 @@ fn a_reader_goes_on_after_a_restart_as_if_nothing_had_been() {
 }
 
 #[test]
+fn a_retry_after_a_restart_is_still_a_retry() {
+    let folder = Folder::new();
+    let mut before = server(&folder);
+    let key = [("Idempotency-Key", "k")];
+    let first = before.post("t", &key, "once").position();
+    before.kill();
+    let after = server(&folder);
+    assert_eq!(after.post("t", &key, "once").position(), first);
+    after.post("t", &key, "twice").expect_problem(422, "idempotency_key_reused");
+    assert_eq!(after.get("/t/t").data(), ["once"]);
+}
+
+#[test]
 fn a_flipped_bit_is_named_told_and_costs_nothing_else() {
     let folder = Folder::new();
     let mut before = server(&folder);

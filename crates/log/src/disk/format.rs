@@ -2,7 +2,9 @@
 //! a record that is not exactly what was written at exactly that place.
 
 use bytes::{Buf, BufMut, Bytes};
-use tidings_model::{EventType, Headers, Message, Time, Topic};
+use tidings_model::{EventType, Headers, IdempotencyKey, Message, Time, Topic};
+
+use crate::Token;
 
 /// What a segment file begins with.
 pub(super) const SEGMENT_MAGIC: [u8; 8] = *b"TIDSEG\x00\x01";
@@ -20,7 +22,7 @@ const RECORD_MAGIC: u16 = 0x5CED;
 pub(super) const RECORD_HEADER_BYTES: usize = 24;
 
 /// No record is smaller.
-pub(super) const RECORD_BYTES_MIN: u64 = 60;
+pub(super) const RECORD_BYTES_MIN: u64 = 62;
 
 /// Largest body; above every message that could be accepted.
 const BODY_BYTES_MAX: u32 = 256 << 20;
@@ -132,25 +134,33 @@ pub(super) struct Group {
     pub(super) start: u32,
 }
 
+/// What the last record of a batch says of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BatchEnd<'a> {
+    /// How many records it has.
+    pub(super) count: u32,
+    pub(super) token: Option<&'a Token>,
+}
+
 /// Appends one record to `out`, which holds the group so far.
 pub(super) fn write_record(
     out: &mut Vec<u8>,
     group: Group,
     offset: u64,
     previous: u64,
-    batch_end: bool,
+    end: Option<BatchEnd<'_>>,
     message: &Message,
 ) {
     let from = out.len();
     out.put_u16_le(RECORD_MAGIC);
-    out.put_u8(u8::from(batch_end) * FLAG_BATCH_END);
+    out.put_u8(u8::from(end.is_some()) * FLAG_BATCH_END);
     out.put_u8(0);
     out.put_u32_le(0);
     out.put_u64_le(offset);
     out.put_u32_le(group.start);
     out.put_u32_le(0);
     out.put_u64_le(previous);
-    write_body(out, message);
+    write_body(out, end.and_then(|end| end.token.map(|token| (token, end.count))), message);
     let body_bytes = (out.len() - from - RECORD_HEADER_BYTES) as u32;
     out[from + 4..from + 8].copy_from_slice(&body_bytes.to_le_bytes());
     let (header, body) = out[from..].split_at(RECORD_HEADER_BYTES);
@@ -159,9 +169,14 @@ pub(super) fn write_record(
     out[from + 20..from + 24].copy_from_slice(&crc.to_le_bytes());
 }
 
-fn write_body(out: &mut Vec<u8>, message: &Message) {
+fn write_body(out: &mut Vec<u8>, token: Option<(&Token, u32)>, message: &Message) {
     out.put_u64_le(message.time.as_millis());
     out.put_u64_le(message.expires.map_or(u64::MAX, Time::as_millis));
+    write_text(out, token.map(|(token, _)| token.key.as_str()));
+    if let Some((token, count)) = token {
+        out.put_u64_le(token.fingerprint);
+        out.put_u32_le(count);
+    }
     write_text(out, Some(message.topic.as_str()));
     write_text(out, Some(&message.content_type));
     write_text(out, Some(message.event_type.as_str()));
@@ -186,6 +201,10 @@ pub(super) struct Brief<'a> {
     pub(super) topic: &'a str,
     pub(super) time: Time,
     pub(super) expires: Option<Time>,
+    /// The batch's token and size, on its last record.
+    pub(super) token: Option<(Token, u32)>,
+    /// What comes after the topic.
+    rest: &'a [u8],
 }
 
 /// Reads what the index needs.
@@ -194,15 +213,23 @@ pub(super) fn read_brief(body: &[u8]) -> Option<Brief<'_>> {
     let time = Time::from_millis(rest.try_get_u64_le().ok()?);
     let expires = rest.try_get_u64_le().ok()?;
     let expires = (expires != u64::MAX).then(|| Time::from_millis(expires));
-    Some(Brief { topic: read_text(&mut rest)??, time, expires })
+    let token = match read_text(&mut rest)? {
+        None => None,
+        Some(key) => {
+            let key = IdempotencyKey::new(key).ok()?;
+            let fingerprint = rest.try_get_u64_le().ok()?;
+            Some((Token { key, fingerprint }, rest.try_get_u32_le().ok()?))
+        }
+    };
+    let topic = read_text(&mut rest)??;
+    Some(Brief { topic, time, expires, token, rest })
 }
 
 /// Reads the message, and the offset of the one before it in its topic.
 pub(super) fn read_body(body: &[u8]) -> Option<(u64, Message)> {
-    let Brief { time, expires, .. } = read_brief(body)?;
+    let Brief { topic, time, expires, mut rest, .. } = read_brief(body)?;
     let previous = u64::from_le_bytes(*body.first_chunk()?);
-    let mut rest = body.get(24..)?;
-    let topic = Topic::new(read_text(&mut rest)??).ok()?;
+    let topic = Topic::new(topic).ok()?;
     let content_type = read_text(&mut rest)??.into();
     let event_type = EventType::new(read_text(&mut rest)??).ok()?;
     let from = read_text(&mut rest)?.map(Into::into);

@@ -17,10 +17,11 @@ use std::io;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use tidings_model::{GapReason, LogKind, Mark, Message, Record, Selection, Time};
+use tidings_model::{GapReason, LogKind, Mark, Record, Selection, Time};
 
-use crate::{AppendError, Appended, Budget, Cursor, Log, Policy, ReadEnd, Scan};
+use crate::{AppendError, Appended, Batch, Budget, Cursor, Log, Policy, ReadEnd, Remembered, Scan};
 use reading::Found;
 use recover::Loaded;
 use state::State;
@@ -48,6 +49,8 @@ pub struct DiskOptions {
     pub topics_max: usize,
     /// What is kept of which topic.
     pub policy: Policy,
+    /// How long ago a batch may have been stored whose token is still of use.
+    pub remember: Duration,
     /// Numbers by chance, to tell segments apart.
     pub salt: Box<dyn Fn() -> u32 + Send + Sync>,
     /// The size at which a segment is full; `None` for the usual one.
@@ -105,6 +108,8 @@ impl DiskLog {
         }
         let Loaded { damages, is_open } = recover::load(&*disk, &mut state)?;
         state.retain_all(now, &options.policy);
+        let since = now.saturating_sub(options.remember);
+        state.remembered.retain(|remembered| remembered.time >= since);
         let shared = Arc::new(Shared {
             kind: options.kind,
             disk,
@@ -160,8 +165,12 @@ impl DiskLog {
 }
 
 impl Log for DiskLog {
-    fn append(&self, messages: Vec<Message>, done: Appended) {
-        self.order(Order::Append(Pending { messages, done }));
+    fn append(&self, batch: Batch, done: Appended) {
+        self.order(Order::Append(Pending { batch, done }));
+    }
+
+    fn remembered(&self) -> Vec<Remembered> {
+        std::mem::take(&mut self.shared.state().remembered)
     }
 
     fn watch(&self, watcher: Box<dyn Fn() + Send + Sync>) {

@@ -5,6 +5,7 @@
 //! read, with a later record whose group began after it, was once right: that is damage, and it is
 //! told. With none, the end was being written when the power went: nobody was told it was stored.
 
+use std::collections::HashMap;
 use std::io;
 
 use tidings_model::{Time, Topic};
@@ -15,6 +16,7 @@ use super::format::{
 };
 use super::segment::{HOLE, Segment, read_index};
 use super::state::State;
+use crate::{Remembered, Token};
 
 /// Damage that was found: the last good offset before it, and the last offset it may concern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,13 +90,15 @@ fn load_segment(
     };
     fill_hole(state, base);
     state.begin_segment(Segment::new(header, file.clone()));
+    let epoch = state.end().epoch;
     let index = match next {
         Some(_) => disk.read(&Segment::index_name(base)).ok(),
         None => None,
     };
-    if let Some(index) = index.and_then(|bytes| read_index(&bytes, &header)) {
+    if let Some(index) = index.and_then(|bytes| read_index(&bytes, &header, epoch)) {
         let numbers: Vec<u32> = index.topics.iter().map(|topic| state.number(topic)).collect();
-        let expires: std::collections::HashMap<u64, Time> = index.expires.into_iter().collect();
+        let expires: HashMap<u64, Time> = index.expires.into_iter().collect();
+        state.remembered.extend(index.tokens);
         for (row, &at) in index.at.iter().enumerate() {
             let topic = numbers.get(index.topic[row] as usize).copied().unwrap_or(HOLE);
             let time = header.time + std::time::Duration::from_secs(index.age[row].into());
@@ -222,6 +226,7 @@ struct Scanned {
     topic: Topic,
     time: Time,
     expires: Option<Time>,
+    token: Option<(Token, u32)>,
 }
 
 impl Scanned {
@@ -233,11 +238,18 @@ impl Scanned {
             topic: Topic::new(brief.topic).ok()?,
             time: brief.time,
             expires: brief.expires,
+            token: brief.token,
         })
     }
 
     fn push(self, state: &mut State) {
         let number = state.number(&self.topic);
         state.push(self.at, number, self.time, self.expires, self.bytes);
+        if let Some((token, count)) = self.token {
+            let Scanned { topic, time, .. } = self;
+            let remembered = Remembered { topic, token, time, last: state.end(), count };
+            state.remembered.push(remembered.clone());
+            state.remember(remembered);
+        }
     }
 }

@@ -4,10 +4,11 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut};
-use tidings_model::{LogKind, Mark, Record, Time, Topic};
+use tidings_model::{IdempotencyKey, LogKind, Mark, Record, Time, Topic};
 
 use super::files::DiskFile;
 use super::format::{self, SegmentHeader};
+use crate::{Remembered, Token};
 
 /// What an index file begins with.
 const INDEX_MAGIC: [u8; 8] = *b"TIDIDX\x00\x01";
@@ -31,6 +32,8 @@ pub(super) struct Segment {
     pub(super) age: Vec<u32>,
     /// Records that retention has not removed.
     pub(super) live: u64,
+    /// The tokens of its batches, until it is sealed.
+    pub(super) tokens: Vec<Remembered>,
 }
 
 /// What is known of one record.
@@ -61,6 +64,7 @@ impl Segment {
             next: Vec::new(),
             age: Vec::new(),
             live: 0,
+            tokens: Vec::new(),
         }
     }
 
@@ -144,6 +148,17 @@ impl Segment {
             out.put_u64_le(offset);
             out.put_u64_le(time.as_millis());
         }
+        out.put_u32_le(self.tokens.len() as u32);
+        for Remembered { topic, token, time, last, count } in &self.tokens {
+            out.put_u64_le(last.offset);
+            out.put_u32_le(*count);
+            out.put_u64_le(time.as_millis());
+            out.put_u64_le(token.fingerprint);
+            for text in [topic.as_str(), token.key.as_str()] {
+                out.put_u16_le(text.len() as u16);
+                out.put_slice(text.as_bytes());
+            }
+        }
         let crc = crc32c::crc32c(&out);
         out.put_u32_le(crc);
         out
@@ -158,10 +173,11 @@ pub(super) struct Index {
     pub(super) topic: Vec<u32>,
     pub(super) age: Vec<u32>,
     pub(super) expires: Vec<(u64, Time)>,
+    pub(super) tokens: Vec<Remembered>,
 }
 
 /// Reads an index file; nothing when it is damaged or of another segment.
-pub(super) fn read_index(bytes: &[u8], header: &SegmentHeader) -> Option<Index> {
+pub(super) fn read_index(bytes: &[u8], header: &SegmentHeader, epoch: u32) -> Option<Index> {
     let (body, crc) = bytes.split_last_chunk::<4>()?;
     if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
         return None;
@@ -174,10 +190,7 @@ pub(super) fn read_index(bytes: &[u8], header: &SegmentHeader) -> Option<Index> 
     let end_at = rest.try_get_u32_le().ok()?;
     let mut topics = Vec::new();
     for _ in 0..rest.try_get_u32_le().ok()? {
-        let length = usize::from(rest.try_get_u16_le().ok()?);
-        let (name, after) = rest.split_at_checked(length)?;
-        topics.push(Topic::new(std::str::from_utf8(name).ok()?).ok()?);
-        rest = after;
+        topics.push(Topic::new(read_text(&mut rest)?).ok()?);
     }
     let mut column = || -> Option<Vec<u32>> {
         let (bytes, after) = rest.split_at_checked(count.checked_mul(4)?)?;
@@ -193,7 +206,24 @@ pub(super) fn read_index(bytes: &[u8], header: &SegmentHeader) -> Option<Index> 
         let offset = rest.try_get_u64_le().ok()?;
         expires.push((offset, Time::from_millis(rest.try_get_u64_le().ok()?)));
     }
-    Some(Index { end_at, topics, at, topic, age, expires })
+    let mut tokens = Vec::new();
+    for _ in 0..rest.try_get_u32_le().ok()? {
+        let last = Mark { epoch, offset: rest.try_get_u64_le().ok()? };
+        let count = rest.try_get_u32_le().ok()?;
+        let time = Time::from_millis(rest.try_get_u64_le().ok()?);
+        let fingerprint = rest.try_get_u64_le().ok()?;
+        let topic = Topic::new(read_text(&mut rest)?).ok()?;
+        let key = IdempotencyKey::new(read_text(&mut rest)?).ok()?;
+        tokens.push(Remembered { topic, token: Token { key, fingerprint }, time, last, count });
+    }
+    Some(Index { end_at, topics, at, topic, age, expires, tokens })
+}
+
+fn read_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    let length = usize::from(rest.try_get_u16_le().ok()?);
+    let (text, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    std::str::from_utf8(text).ok()
 }
 
 impl Cold {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tidings_model::{Mark, Record, Time, Topic};
 
 use super::segment::{Entry, HOLE, Segment};
-use crate::{Policy, Retention};
+use crate::{Policy, Remembered, Retention};
 
 /// How many of the newest records are kept in memory, where live readers find them,
 const HOT_RECORDS: usize = 8192;
@@ -33,6 +33,8 @@ pub(super) struct State {
     /// Damaged ranges, by their number among all losses: the last offset of each.
     pub(super) damages: BTreeMap<u64, u64>,
     next_aged: usize,
+    /// Tokens of an earlier life, until somebody asks for them.
+    pub(super) remembered: Vec<Remembered>,
 }
 
 pub(super) struct TopicState {
@@ -62,6 +64,7 @@ impl State {
             trims: BTreeMap::new(),
             damages: BTreeMap::new(),
             next_aged: 0,
+            remembered: Vec::new(),
         }
     }
 
@@ -153,6 +156,13 @@ impl State {
             state.first = offset;
         } else {
             self.link(before, offset);
+        }
+    }
+
+    /// The batch that was just pushed has a token. It stands in its segment's index.
+    pub(super) fn remember(&mut self, remembered: Remembered) {
+        if let Some(segment) = self.segments.back_mut() {
+            segment.tokens.push(remembered);
         }
     }
 

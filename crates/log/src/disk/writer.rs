@@ -11,17 +11,23 @@ use tidings_model::{Mark, Message, Record, Time};
 
 use super::Shared;
 use super::files::DiskFile;
-use super::format::{self, Group, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::format::{self, BatchEnd, Group, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::segment::Segment;
-use crate::{AppendError, Appended};
+use crate::{AppendError, Appended, Batch, Remembered, Token};
 
 /// Most bytes written as one group: bounds memory, and how long the first waits for the last.
 const GROUP_BYTES_MAX: usize = 8 << 20;
 
 /// One append that waits.
 pub(super) struct Pending {
-    pub(super) messages: Vec<Message>,
+    pub(super) batch: Batch,
     pub(super) done: Appended,
+}
+
+impl Pending {
+    fn bytes(&self) -> usize {
+        self.batch.messages.iter().map(Message::size).sum()
+    }
 }
 
 /// What the thread is told.
@@ -50,6 +56,7 @@ struct Active {
 /// One append, encoded.
 struct Encoded {
     records: Vec<(Record, u32, u32)>,
+    token: Option<Token>,
     done: Appended,
 }
 
@@ -85,7 +92,7 @@ impl Writer {
             while let Some(order) = next {
                 match order {
                     Order::Append(pending) => {
-                        bytes += pending.messages.iter().map(Message::size).sum::<usize>();
+                        bytes += pending.bytes();
                         group.push(pending);
                     }
                     Order::Tick(now) => ticked = Some(now),
@@ -108,8 +115,8 @@ impl Writer {
             return refuse(group.into_iter().map(|pending| pending.done), why);
         }
         let newest =
-            group.iter().flat_map(|p| &p.messages).map(|m| m.time).max().unwrap_or_default();
-        let bytes: usize = group.iter().flat_map(|p| &p.messages).map(Message::size).sum();
+            group.iter().flat_map(|p| &p.batch.messages).map(|m| m.time).max().unwrap_or_default();
+        let bytes: usize = group.iter().map(Pending::bytes).sum();
         if self.active.at + bytes as u64 > self.shared.segment_bytes
             && self.active.at > SEGMENT_HEADER_BYTES
             && let Err(error) = self.roll(newest)
@@ -135,7 +142,7 @@ impl Writer {
             (state.end().offset, state.epoch, state.topic_count())
         };
         let mut encoded = Vec::with_capacity(group.len());
-        for Pending { messages, done } in group {
+        for Pending { batch: Batch { messages, token }, done } in group {
             let fresh: std::collections::BTreeSet<_> = messages
                 .iter()
                 .map(|message| &message.topic)
@@ -154,22 +161,16 @@ impl Writer {
                     .insert(message.topic.clone(), offset)
                     .unwrap_or_else(|| self.shared.state().last_of(&message.topic));
                 let from = self.buffer.len();
-                let batch_end = index + 1 == count;
-                format::write_record(
-                    &mut self.buffer,
-                    place,
-                    offset,
-                    previous,
-                    batch_end,
-                    &message,
-                );
+                let end = (index + 1 == count)
+                    .then_some(BatchEnd { count: count as u32, token: token.as_ref() });
+                format::write_record(&mut self.buffer, place, offset, previous, end, &message);
                 let at = place.start + from as u32;
                 let bytes = (self.buffer.len() - from) as u32;
                 let mark = Mark { epoch, offset };
                 let record = Record::new(self.shared.kind, mark, previous, Arc::new(message));
                 records.push((record, at, bytes));
             }
-            encoded.push(Encoded { records, done });
+            encoded.push(Encoded { records, token, done });
         }
         encoded
     }
@@ -207,7 +208,9 @@ impl Writer {
         let mut answers = Vec::with_capacity(group.len());
         {
             let mut state = self.shared.state();
-            for Encoded { records, done } in group {
+            for Encoded { records, token, done } in group {
+                let count = records.len() as u32;
+                let first = records.first().map(|(record, ..)| Arc::clone(&record.message));
                 for (record, at, bytes) in records {
                     let message = &record.message;
                     let number = state.number(&message.topic);
@@ -215,6 +218,11 @@ impl Writer {
                     let retention = (self.shared.policy)(&message.topic);
                     state.warm(Arc::new(record));
                     state.retain(number, retention, now);
+                }
+                if let (Some(token), Some(first)) = (token, first) {
+                    let (topic, time) = (first.topic.clone(), first.time);
+                    let last = state.end();
+                    state.remember(Remembered { topic, token, time, last, count });
                 }
                 answers.push((done, state.end()));
             }

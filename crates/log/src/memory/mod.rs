@@ -8,9 +8,9 @@ mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tidings_model::{LogKind, Mark, Message, Record, Selection, Time};
+use tidings_model::{LogKind, Mark, Record, Selection, Time};
 
-use crate::{Appended, Budget, Cursor, Log, Policy, ReadEnd, Scan};
+use crate::{Appended, Batch, Budget, Cursor, Log, Policy, ReadEnd, Remembered, Scan};
 use state::State;
 
 /// How much a log in memory may hold.
@@ -57,13 +57,17 @@ impl MemoryLog {
 }
 
 impl Log for MemoryLog {
-    fn append(&self, messages: Vec<Message>, done: Appended) {
-        let result = self.state().append(messages, &self.policy);
+    fn append(&self, batch: Batch, done: Appended) {
+        let result = self.state().append(batch.messages, &self.policy);
         let stored = result.is_ok();
         done(result);
         if stored && let Some(watcher) = self.watcher.get() {
             watcher();
         }
+    }
+
+    fn remembered(&self) -> Vec<Remembered> {
+        Vec::new()
     }
 
     fn watch(&self, watcher: Box<dyn Fn() + Send + Sync>) {

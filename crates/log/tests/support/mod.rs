@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_log::{
-    AppendError, Budget, Cursor, Disk, DiskFile, DiskLog, DiskOptions, Log, ReadEnd, Retention,
+    AppendError, Batch, Budget, Cursor, Disk, DiskFile, DiskLog, DiskOptions, Log, ReadEnd,
+    Retention, Token,
 };
 use tidings_model::{
-    EventType, Headers, LogKind, Mark, Message, Record, Selection, Time, Topic, TopicFilter,
+    EventType, Headers, IdempotencyKey, LogKind, Mark, Message, Record, Selection, Time, Topic,
+    TopicFilter,
 };
 
 pub(crate) const ALL: Budget = Budget { records: 1_000_000, bytes: usize::MAX };
@@ -31,10 +34,23 @@ pub(crate) fn message(topic: &str, payload: &str) -> Message {
     }
 }
 
-pub(crate) fn append(log: &dyn Log, messages: Vec<Message>) -> Result<Mark, AppendError> {
+pub(crate) fn token(number: u64) -> Token {
+    Token { key: IdempotencyKey::new(&number.to_string()).unwrap(), fingerprint: number }
+}
+
+pub(crate) fn append_with(
+    log: &dyn Log,
+    messages: Vec<Message>,
+    token: Option<Token>,
+) -> Result<Mark, AppendError> {
     let (sender, receiver) = channel();
-    log.append(messages, Box::new(move |result| sender.send(result).unwrap()));
+    let batch = Batch { messages, token };
+    log.append(batch, Box::new(move |result| sender.send(result).unwrap()));
     receiver.recv().unwrap()
+}
+
+pub(crate) fn append(log: &dyn Log, messages: Vec<Message>) -> Result<Mark, AppendError> {
+    append_with(log, messages, None)
 }
 
 pub(crate) fn wanted(filters: &[&str]) -> Selection {
@@ -68,6 +84,7 @@ pub(crate) fn options(messages_max: u64, segment_bytes: u64) -> DiskOptions {
         fresh_epoch: 7,
         topics_max: 1000,
         policy: Box::new(move |_| retention),
+        remember: Duration::from_secs(600),
         salt: {
             let next = Mutex::new(1);
             Box::new(move || {
