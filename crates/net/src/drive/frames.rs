@@ -201,6 +201,7 @@ impl Socket {
             let (client, wire) = (&mut self.guest.client, &mut self.wire);
             local.house(|house| client.published(ticket, result, house, wire));
         }
+        let held_back = self.wire.is_full();
         if self.poll_read(local, now, cx)? {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
@@ -219,7 +220,14 @@ impl Socket {
         loop {
             let (client, wire) = (&mut self.guest.client, &mut self.wire);
             let more = local.house(|house| client.deliver(house, wire));
-            if self.wire.poll_write(now, cx)?.is_pending() || !more {
+            if self.wire.poll_write(now, cx)?.is_pending() {
+                return Poll::Pending;
+            }
+            if !more {
+                // A peer that was not read while it was behind is read now that it is not.
+                if held_back {
+                    cx.waker().wake_by_ref();
+                }
                 return Poll::Pending;
             }
         }
