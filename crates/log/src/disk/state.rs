@@ -1,13 +1,13 @@
 //! What the disk log knows, behind its lock: where every record lies, what of each topic is kept,
 //! and the newest records themselves. Nothing in here reads or writes a file.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use tidings_model::{Mark, Record, Time, Topic};
 
 use super::segment::{Entry, HOLE, Segment};
-use crate::{Policy, Remembered, Retention};
+use crate::{AppendError, Batch, Policy, Remembered, Retention};
 
 /// How many of the newest records are kept in memory, where live readers find them,
 const HOT_RECORDS: usize = 8192;
@@ -49,6 +49,12 @@ pub(super) struct TopicState {
     pub(super) trim: u64,
 }
 
+/// A message's topic: its number, and its newest record so far, 0 when there never was one.
+pub(super) struct Named {
+    pub(super) topic: u32,
+    pub(super) last: u64,
+}
+
 impl State {
     pub(super) fn new(epoch: u32) -> State {
         State {
@@ -76,14 +82,6 @@ impl State {
         self.loss_count
     }
 
-    pub(super) fn topic_count(&self) -> usize {
-        self.topics.len()
-    }
-
-    pub(super) fn knows(&self, topic: &Topic) -> bool {
-        self.numbers.contains_key(topic)
-    }
-
     pub(super) fn name(&self, number: u32) -> Topic {
         self.topics[number as usize].name.clone()
     }
@@ -92,9 +90,24 @@ impl State {
         self.expires.get(&offset).copied()
     }
 
-    /// The newest record of a topic, 0 when there never was one.
-    pub(super) fn last_of(&self, topic: &Topic) -> u64 {
-        self.numbers.get(topic).map_or(0, |&number| self.topics[number as usize].last)
+    /// The topics of a batch by their numbers; new ones are given theirs, unless there would be
+    /// more than `most`.
+    pub(super) fn name_all(
+        &mut self,
+        batch: &Batch,
+        most: usize,
+    ) -> Result<Vec<Named>, AppendError> {
+        let topics = || batch.messages.iter().map(|message| &message.topic);
+        let fresh: BTreeSet<_> =
+            topics().filter(|topic| !self.numbers.contains_key(*topic)).collect();
+        if self.topics.len() + fresh.len() > most {
+            return Err(AppendError::TooManyTopics(self.topics.len()));
+        }
+        let named = topics().map(|name| {
+            let topic = self.number(name);
+            Named { topic, last: self.topics[topic as usize].last }
+        });
+        Ok(named.collect())
     }
 
     /// A topic's number, given if it has none.
@@ -228,6 +241,13 @@ impl State {
         }
     }
 
+    /// Whether a topic has more messages or bytes than are to be kept.
+    pub(super) fn is_over(&self, number: u32, retention: Retention) -> bool {
+        let topic = &self.topics[number as usize];
+        topic.count > retention.messages_max.max(1)
+            || (topic.bytes > retention.bytes_max && topic.count > 1)
+    }
+
     /// Trims one topic to what is to be kept of it.
     pub(super) fn retain(&mut self, number: u32, retention: Retention, now: Time) {
         let horizon = now.saturating_sub(retention.age_max);
@@ -239,8 +259,7 @@ impl State {
             let first = topic.first;
             let expired = self.expires.get(&first).is_some_and(|&expires| expires <= now);
             let segment = &self.segments[self.segment_of(first)];
-            let over = topic.count > retention.messages_max.max(1)
-                || (topic.bytes > retention.bytes_max && topic.count > 1)
+            let over = self.is_over(number, retention)
                 || expired
                 || segment.time(segment.index_of(first)) < horizon;
             if !over {

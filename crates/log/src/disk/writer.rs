@@ -3,6 +3,7 @@
 //! Must never answer before the disk has said that it is durable, and never trust a disk again
 //! that failed to.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -13,6 +14,7 @@ use super::Shared;
 use super::files::DiskFile;
 use super::format::{self, BatchEnd, Group, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::segment::Segment;
+use super::state::Named;
 use crate::{AppendError, Appended, Batch, Remembered, Token};
 
 /// Most bytes written as one group: bounds memory, and how long the first waits for the last.
@@ -53,9 +55,17 @@ struct Active {
     at: u64,
 }
 
+/// A record and where it was put.
+struct Written {
+    record: Record,
+    topic: u32,
+    at: u32,
+    bytes: u32,
+}
+
 /// One append, encoded.
 struct Encoded {
-    records: Vec<(Record, u32, u32)>,
+    records: Vec<Written>,
     token: Option<Token>,
     done: Appended,
 }
@@ -136,30 +146,32 @@ impl Writer {
     fn encode(&mut self, group: Vec<Pending>) -> Vec<Encoded> {
         self.buffer.clear();
         let place = Group { salt: self.active.header.salt, start: self.active.at as u32 };
-        let mut last: std::collections::HashMap<tidings_model::Topic, u64> = Default::default();
-        let (mut offset, epoch, mut topics) = {
-            let state = self.shared.state();
-            (state.end().offset, state.epoch, state.topic_count())
+        let (named, mut offset, epoch) = {
+            let mut state = self.shared.state();
+            let most = self.shared.topics_max;
+            let named: Vec<_> = group.iter().map(|p| state.name_all(&p.batch, most)).collect();
+            (named, state.end().offset, state.epoch)
         };
+        // Of topics that come again in this group: their newest offset.
+        let mut newest: HashMap<u32, u64> = HashMap::new();
         let mut encoded = Vec::with_capacity(group.len());
-        for Pending { batch: Batch { messages, token }, done } in group {
-            let fresh: std::collections::BTreeSet<_> = messages
-                .iter()
-                .map(|message| &message.topic)
-                .filter(|topic| !last.contains_key(*topic) && !self.shared.state().knows(topic))
-                .collect();
-            if topics + fresh.len() > self.shared.topics_max {
-                done(Err(AppendError::TooManyTopics(topics)));
-                continue;
-            }
-            topics += fresh.len();
+        for (Pending { batch: Batch { messages, token }, done }, topics) in
+            group.into_iter().zip(named)
+        {
+            let topics = match topics {
+                Ok(topics) => topics,
+                Err(error) => {
+                    done(Err(error));
+                    continue;
+                }
+            };
             let count = messages.len();
             let mut records = Vec::with_capacity(count);
-            for (index, message) in messages.into_iter().enumerate() {
+            for (index, (message, Named { topic, last })) in
+                messages.into_iter().zip(topics).enumerate()
+            {
                 offset += 1;
-                let previous = last
-                    .insert(message.topic.clone(), offset)
-                    .unwrap_or_else(|| self.shared.state().last_of(&message.topic));
+                let previous = newest.insert(topic, offset).unwrap_or(last);
                 let from = self.buffer.len();
                 let end = (index + 1 == count)
                     .then_some(BatchEnd { count: count as u32, token: token.as_ref() });
@@ -168,7 +180,7 @@ impl Writer {
                 let bytes = (self.buffer.len() - from) as u32;
                 let mark = Mark { epoch, offset };
                 let record = Record::new(self.shared.kind, mark, previous, Arc::new(message));
-                records.push((record, at, bytes));
+                records.push(Written { record, topic, at, bytes });
             }
             encoded.push(Encoded { records, token, done });
         }
@@ -210,14 +222,16 @@ impl Writer {
             let mut state = self.shared.state();
             for Encoded { records, token, done } in group {
                 let count = records.len() as u32;
-                let first = records.first().map(|(record, ..)| Arc::clone(&record.message));
-                for (record, at, bytes) in records {
+                let first = records.first().map(|written| Arc::clone(&written.record.message));
+                for Written { record, topic, at, bytes } in records {
                     let message = &record.message;
-                    let number = state.number(&message.topic);
-                    state.push(at, number, message.time, message.expires, bytes);
+                    state.push(at, topic, message.time, message.expires, bytes);
                     let retention = (self.shared.policy)(&message.topic);
                     state.warm(Arc::new(record));
-                    state.retain(number, retention, now);
+                    // Age is looked at in turn, since most topics have nothing that is too old.
+                    if state.is_over(topic, retention) {
+                        state.retain(topic, retention, now);
+                    }
                 }
                 if let (Some(token), Some(first)) = (token, first) {
                     let (topic, time) = (first.topic.clone(), first.time);
