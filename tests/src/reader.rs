@@ -2,6 +2,7 @@
 //! Must never skip, sort or merge anything but what tells of no event: ready and heartbeats.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -9,8 +10,8 @@ use crate::http::Response;
 use crate::server::Server;
 use crate::socket::Socket;
 use crate::stream::Stream;
-use crate::until;
 use crate::wire::Wire;
+use crate::{PATIENCE, until};
 
 /// The ways to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,8 +139,11 @@ impl Reader {
     /// The next event or gap, waiting for it.
     #[track_caller]
     pub fn read(&mut self) -> Value {
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let item = self.carrier.item(&self.topics);
+            // Heartbeats alone would keep it waiting for ever.
+            assert!(Instant::now() < deadline, "waited in vain for an event; {item}");
             if let Some(position) = item["position"].as_str() {
                 position.clone_into(&mut self.position);
             }

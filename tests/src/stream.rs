@@ -1,8 +1,11 @@
 //! A streamed answer, line by line: Server-Sent Events and newline-delimited JSON.
 //! Must never hide how the stream was framed or that it ended.
 
+use std::time::Instant;
+
 use serde_json::Value;
 
+use crate::PATIENCE;
 use crate::http::{Response, request};
 use crate::server::Server;
 use crate::wire::Wire;
@@ -108,8 +111,10 @@ impl Stream {
     /// The next line that is there, as JSON; empty lines, which heartbeats may be, are skipped.
     #[track_caller]
     pub fn next_json(&mut self) -> Value {
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let line = self.line().unwrap_or_else(|| panic!("the stream has ended"));
+            assert!(Instant::now() < deadline, "waited in vain for an event");
             if !line.is_empty() {
                 return serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e} in {line:?}"));
             }
@@ -136,6 +141,8 @@ impl Stream {
                 event.data = data.join("\n");
                 return Some(event);
             }
+            // A carriage return alone ends a line, too: what is behind it would be a field.
+            assert!(!line.contains('\r'), "two lines in one: {line:?}");
             let (name, value) = line.split_once(": ").unwrap_or((&line, ""));
             match name {
                 "id" => event.id = Some(value.to_owned()),

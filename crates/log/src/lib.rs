@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use tidings_model::{GapReason, IdempotencyKey, Mark, Message, Record, Selection, Time, Topic};
 
-pub use disk::{Damage, Directory, Disk, DiskFile, DiskLog, DiskOptions};
+pub use disk::{Checked, Damage, Directory, Disk, DiskFile, DiskLog, DiskOptions, check};
 pub use memory::{MemoryLimits, MemoryLog};
 pub use retention::Retention;
 

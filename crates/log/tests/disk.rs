@@ -138,6 +138,13 @@ fn a_flipped_bit_costs_what_it_hit_and_is_told() {
             bytes[at] ^= 1 << (at % 8);
             flipped.set_content(name, bytes);
             let what = format!("{name} at {at}");
+            let untouched = flipped.copy();
+            let checked = tidings_log::check(&flipped).unwrap();
+            assert_eq!(
+                flipped.content(name),
+                untouched.content(name),
+                "{what}: checking changed it"
+            );
             let log = open(&flipped, 1000, 1500);
             let (records, end) = read(&log, &["t"], Cursor::default());
             let there = payloads(&records);
@@ -150,6 +157,7 @@ fn a_flipped_bit_costs_what_it_hit_and_is_told() {
             let told = end.lost.map(|(offset, _)| offset);
             let tail = name == &last && missing == [20];
             if !missing.is_empty() && !tail {
+                assert_ne!(checked.damages, [], "{what}: a check does not see it");
                 assert!(told >= missing.last().copied(), "{what}: {missing:?} told {told:?}");
                 assert_eq!(end.lost.map(|(_, reason)| reason), Some(GapReason::Damaged), "{what}");
             }

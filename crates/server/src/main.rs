@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         cli::Command::Serve(args) => return serve::run(&args),
         cli::Command::Pub(args) => cli::publish::run(&args),
         cli::Command::Sub(args) => cli::subscribe::run(&args),
+        cli::Command::Log(command) => cli::log::run(&command),
         cli::Command::Config => {
             print!("{}", config::render());
             Ok(ExitCode::SUCCESS)

@@ -2,7 +2,7 @@
 
 use tidings_tests::{Server, Stream, Wire, handshake, request, until};
 
-const STALL: [(&str, &str); 2] = [("TIMES_WRITE_STALL", "1s"), ("LIMITS_MESSAGE_BYTES", "4MiB")];
+const STALL: [(&str, &str); 2] = [("TIMES_WRITE_STALL", "2s"), ("LIMITS_MESSAGE_BYTES", "4MiB")];
 
 /// How much is published: far more than the sockets between two processes hold.
 const MESSAGES: usize = 30;

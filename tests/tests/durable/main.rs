@@ -188,6 +188,11 @@ fn a_flipped_bit_is_named_told_and_costs_nothing_else() {
     bytes[hit.unwrap_or_else(|| panic!("the message is not there"))] ^= 1;
     std::fs::write(&segment, bytes).unwrap_or_else(|error| panic!("{error}"));
 
+    let check = Program::start(&["log", "check", &folder.text()], &[]).wait();
+    assert_eq!(check.status.code(), Some(1), "{check:?}");
+    let found = check.printed.iter().any(|line| line.contains("offsets 101 to 101"));
+    assert!(found, "{check:?}");
+
     let after = server(&folder);
     let complained = after.complained().join("\n");
     let name = segment.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -210,4 +215,24 @@ fn a_second_server_on_the_same_directory_refuses() {
     let complained = finished.complained.join("\n");
     assert!(complained.contains(&folder.text()), "{complained}");
     assert!(complained.contains("another process uses it"), "{complained}");
+    let check = Program::start(&["log", "check", &folder.text()], &[]).wait();
+    assert!(check.complained.join("\n").contains("another process uses it"), "{check:?}");
+}
+
+#[test]
+fn a_log_can_be_looked_at() {
+    let folder = Folder::new();
+    let mut server = server(&folder);
+    server.publish_numbers("a", 0..50);
+    server.publish("b", "x");
+    server.kill();
+    let check = Program::start(&["log", "check", &folder.text()], &[]).wait();
+    assert!(check.status.success(), "{check:?}");
+    let printed = check.printed.join("\n");
+    assert!(printed.contains("51 messages of 2 topics, up to offset 51"), "{printed}");
+    assert!(printed.contains("nothing is damaged"), "{printed}");
+    let nowhere = folder.path().join("mistyped").display().to_string();
+    let check = Program::start(&["log", "check", &nowhere], &[]).wait();
+    assert!(!check.status.success());
+    assert!(check.complained.join("\n").contains("there is no folder"), "{check:?}");
 }

@@ -1,29 +1,19 @@
 //! Configuration: what is wrong is told in one line each, and what is right counts in its order.
 
-use std::path::PathBuf;
+use tidings_tests::{Finished, Folder, Program, Server, Socket};
 
-use tidings_tests::{Finished, Program, Server, Socket};
-
-/// A configuration file that is removed at the end.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str, text: &str) -> File {
-        let name = format!("tidings-tests-{}-{name}.toml", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        File(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
-    }
+/// A configuration file, in a folder of its own that goes with it.
+struct File {
+    path: String,
+    _folder: Folder,
 }
 
-impl Drop for File {
-    fn drop(&mut self) {
-        // What is left behind in a temporary folder does no harm.
-        let _ = std::fs::remove_file(&self.0);
+impl File {
+    fn new(text: &str) -> File {
+        let folder = Folder::new();
+        let path = folder.path().join("tidings.toml").display().to_string();
+        std::fs::write(&path, text).unwrap_or_else(|error| panic!("{path}: {error}"));
+        File { path, _folder: folder }
     }
 }
 
@@ -47,36 +37,25 @@ fn expect_complaint(finished: &Finished, parts: &[&str]) {
 
 #[test]
 fn a_mistake_in_a_file_is_told_with_its_line() {
-    for (name, text, line, parts) in [
+    for (text, line, parts) in [
         (
-            "unknown",
             "\n[limits]\nmessage_byte = \"1MiB\"\n",
             3,
             &["limits.message_byte", "\"1MiB\"", "limits.message_bytes"][..],
         ),
-        ("value", "[times]\n\n\nheartbeat = \"soon\"", 4, &["times.heartbeat", "\"soon\"", "15s"]),
-        ("range", "threads = 5000\n", 1, &["threads", "5000", "1024"]),
-        ("section", "\nlimits = 5\n", 2, &["limits", "5"]),
-        (
-            "namespace",
-            "[[namespace]]\nmatch = \"a/**\"\nmax_mesages = 1\n",
-            3,
-            &["max_mesages", "max_messages"],
-        ),
-        ("match", "\n[[namespace]]\nmax_messages = 1\n", 2, &["match"]),
-        ("filter", "[[namespace]]\nmatch = \"a//b\"\n", 2, &["match", "\"a//b\""]),
-        (
-            "durable",
-            "[[namespace]]\nmatch = \"a\"\nlog = \"durable\"",
-            3,
-            &["log", "durable", "--data"],
-        ),
-        ("syntax", "listen = \"x\"\n[http\n", 2, &["TOML"]),
-        ("lines", "listen = \"\"\"\na\nb\"\"\"\n", 1, &["listen"]),
+        ("[times]\n\n\nheartbeat = \"soon\"", 4, &["times.heartbeat", "\"soon\"", "15s"]),
+        ("threads = 5000\n", 1, &["threads", "5000", "1024"]),
+        ("\nlimits = 5\n", 2, &["limits", "5"]),
+        ("[[namespace]]\nmatch = \"a/**\"\nmax_mesages = 1\n", 3, &["max_mesages", "max_messages"]),
+        ("\n[[namespace]]\nmax_messages = 1\n", 2, &["match"]),
+        ("[[namespace]]\nmatch = \"a//b\"\n", 2, &["match", "\"a//b\""]),
+        ("[[namespace]]\nmatch = \"a\"\nlog = \"durable\"", 3, &["log", "durable", "--data"]),
+        ("listen = \"x\"\n[http\n", 2, &["TOML"]),
+        ("listen = \"\"\"\na\nb\"\"\"\n", 1, &["listen"]),
     ] {
-        let file = File::new(name, text);
-        let finished = run(&["--config", file.path()], &[]);
-        let place = format!("{}:{line}:", file.path());
+        let file = File::new(text);
+        let finished = run(&["--config", &file.path], &[]);
+        let place = format!("{}:{line}:", file.path);
         expect_complaint(&finished, &[&[place.as_str()], parts].concat());
     }
 }
@@ -111,8 +90,8 @@ fn a_mistake_on_the_command_line_is_told_with_its_flag() {
 
 #[test]
 fn all_mistakes_are_told_at_once() {
-    let file = File::new("many", "threads = -1\nfoo = 1\n");
-    let finished = run(&["--config", file.path()], &[("TIMES_DRAIN", "never")]);
+    let file = File::new("threads = -1\nfoo = 1\n");
+    let finished = run(&["--config", &file.path], &[("TIMES_DRAIN", "never")]);
     assert_ne!(finished.status.code(), Some(0));
     assert_eq!(finished.complained.len(), 3, "{finished:?}");
     for (line, part) in
@@ -128,14 +107,14 @@ fn a_later_source_wins() {
         let server = Server::with(settings);
         Socket::open(&server, "/ws").json()["heartbeatMs"].clone()
     };
-    let file = File::new("order", "listen = \"256.0.0.1:1\"\n[times]\nheartbeat = \"7s\"\n");
-    let file = [("CONFIG", file.path())];
+    let file = File::new("listen = \"256.0.0.1:1\"\n[times]\nheartbeat = \"7s\"\n");
+    let file = [("CONFIG", file.path.as_str())];
     assert_eq!(heartbeat(&[]), 15_000);
     // The flag wins over the file's address, which is none, only if that is not looked at.
     let broken = run(&[], &file);
     assert_ne!(broken.status.code(), Some(0), "a wrong value is told even where another wins");
-    let good = File::new("good", "listen = \"127.0.0.1:1\"\n[times]\nheartbeat = \"7s\"\n");
-    let good = ("CONFIG", good.path());
+    let good = File::new("listen = \"127.0.0.1:1\"\n[times]\nheartbeat = \"7s\"\n");
+    let good = ("CONFIG", good.path.as_str());
     assert_eq!(heartbeat(&[good]), 7_000);
     assert_eq!(heartbeat(&[good, ("TIMES_HEARTBEAT", "9s"), ("LISTEN", "127.0.0.1:2")]), 9_000);
 }
@@ -154,7 +133,7 @@ fn what_config_prints_is_a_configuration() {
     for part in ["[limits]", "message_bytes", "[times]", "heartbeat"] {
         assert!(finished.printed.iter().any(|line| line.contains(part)), "{part}: {finished:?}");
     }
-    let file = File::new("printed", &finished.printed.join("\n"));
-    let server = Server::with(&[("CONFIG", file.path())]);
+    let file = File::new(&finished.printed.join("\n"));
+    let server = Server::with(&[("CONFIG", file.path.as_str())]);
     assert_eq!(server.get("/readyz").status, 200);
 }

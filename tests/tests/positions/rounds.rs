@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
-use tidings_tests::{Reader, Server, Via};
+use tidings_tests::{Folder, Reader, Server, Via};
 
 /// Messages that each test publishes; enough for every transport to be left many times.
 const MESSAGES: u32 = 1500;
@@ -112,15 +112,11 @@ fn wildcards_among_other_topics() {
 /// A position over both logs: within each, everything in order; between them, none is promised.
 #[test]
 fn topics_of_both_logs() {
-    let folder = std::env::temp_dir().join(format!("tidings-tests-{}", std::process::id()));
-    let namespace = r#"[{match="kept/**", log="durable"}]"#;
-    let data = folder.to_string_lossy();
-    let server = Server::with(&[("NAMESPACE", namespace), ("DATA", &data)]);
+    let folder = Folder::new();
+    let namespace = r#"[{match="kept/**", log="durable"}, {match="**", log="volatile"}]"#;
+    let server = Server::with(&[("NAMESPACE", namespace), ("DATA", &folder.text())]);
     let topics = ["kept/a", "a", "kept/b"];
     nothing_lost_nothing_doubled(&server, &topics, &["kept/**", "a"], false);
-    drop(server);
-    let removed = std::fs::remove_dir_all(&folder);
-    assert!(removed.is_ok(), "{removed:?}");
 }
 
 #[test]

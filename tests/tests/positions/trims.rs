@@ -1,14 +1,21 @@
 //! Retention: what is gone is told of once, at its place, and what is left follows.
 
 use serde_json::{Value, json};
-use tidings_tests::{Reader, Server, Socket, Stream, Via, until};
+use tidings_tests::{Folder, Reader, Server, Socket, Stream, Via, until};
 
 const KEEP: &str = "[{match=\"short/**\", max_messages=10}]";
+
+/// The same on disk, for all topics.
+const KEEP_ON_DISK: &str =
+    r#"[{match="short/**", max_messages=10, log="durable"}, {match="**", log="durable"}]"#;
 
 /// A server that keeps ten messages of `short/a`, has had the numbers 0 to 29, and the position
 /// after the number 4.
 fn trimmed() -> (Server, String) {
-    let server = Server::with(&[("NAMESPACE", KEEP)]);
+    fill(Server::with(&[("NAMESPACE", KEEP)]))
+}
+
+fn fill(server: Server) -> (Server, String) {
     let position = server.publish_numbers("short/a", 0..5);
     server.publish_numbers("short/a", 5..30);
     (server, position)
@@ -25,17 +32,30 @@ fn expect_trim(gap: &Value, from: &str, how: &str) {
 #[test]
 fn every_transport_tells_once_and_goes_on() {
     for topic in ["short/a", "short/**", "**"] {
-        let (server, position) = trimmed();
-        for (count, via) in (30..).zip(Via::ALL) {
-            let how = format!("{via:?} of {topic}");
-            let mut reader = Reader::open(&server, via, &[topic], &position);
-            expect_trim(&reader.read(), &position, &how);
-            for expected in count - 10..count {
-                assert_eq!(reader.read()["data"], expected, "{how}");
-            }
-            server.publish_numbers("short/a", count..count + 1);
-            assert_eq!(reader.read()["data"], count, "{how}");
+        tells_once_and_goes_on(topic, trimmed());
+    }
+}
+
+#[test]
+fn it_is_the_same_on_disk() {
+    for topic in ["short/a", "short/**", "**"] {
+        let folder = Folder::new();
+        let settings = [("NAMESPACE", KEEP_ON_DISK), ("DATA", &folder.text())];
+        tells_once_and_goes_on(topic, fill(Server::with(&settings)));
+    }
+}
+
+#[track_caller]
+fn tells_once_and_goes_on(topic: &str, (server, position): (Server, String)) {
+    for (count, via) in (30..).zip(Via::ALL) {
+        let how = format!("{via:?} of {topic}");
+        let mut reader = Reader::open(&server, via, &[topic], &position);
+        expect_trim(&reader.read(), &position, &how);
+        for expected in count - 10..count {
+            assert_eq!(reader.read()["data"], expected, "{how}");
         }
+        server.publish_numbers("short/a", count..count + 1);
+        assert_eq!(reader.read()["data"], count, "{how}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! One message: any body comes back as it was, with everything its sender said of it.
 
 use serde_json::{Value, json};
-use tidings_tests::{Server, Stream, until};
+use tidings_tests::{Folder, Server, Stream, until};
 
 #[test]
 fn the_answer_names_topic_and_position() {
@@ -126,7 +126,7 @@ fn the_event_has_its_fields_and_no_others() {
 fn what_has_expired_is_gone_without_a_gap() {
     let server = Server::start();
     let before = server.publish("a", "before");
-    for (target, headers) in [("a?ttl=1", &[][..]), ("a", &[("Tidings-TTL", "1s")])] {
+    for (target, headers) in [("a?ttl=2", &[][..]), ("a", &[("Tidings-TTL", "2s")])] {
         assert_eq!(server.post(target, headers, "short").status, 201);
     }
     assert_eq!(server.post("a", &[("Tidings-TTL", "2h")], "long").status, 201);
@@ -142,4 +142,26 @@ fn what_has_expired_is_gone_without_a_gap() {
     }
     let (mut stream, _) = Stream::ndjson(&server, &format!("/t/a?since={before}"));
     assert_eq!(stream.next_json()["data"], "long");
+}
+
+/// The same where what has expired is the oldest that its topic has, and so is thrown away.
+#[test]
+fn what_is_thrown_away_because_it_has_expired_is_no_gap() {
+    let folder = Folder::new();
+    let namespace = r#"[{match="kept/**", log="durable"}, {match="**", log="volatile"}]"#;
+    let server = Server::with(&[("NAMESPACE", namespace), ("DATA", &folder.text())]);
+    for topic in ["a", "kept/a"] {
+        let before = server.publish(&format!("{topic}/elsewhere"), "before");
+        for _ in 0..3 {
+            assert_eq!(server.post(&format!("{topic}?ttl=1"), &[], "short").status, 201);
+        }
+        let read = || server.get(&format!("/t/{topic}")).events();
+        until("the short ones expire", || read().is_empty().then_some(()));
+        server.publish(topic, "long");
+        for filter in [topic, &format!("{topic}/**")] {
+            let target = format!("/t/{filter}?since={before}");
+            let (mut stream, _) = Stream::ndjson(&server, &target);
+            assert_eq!(stream.next_json()["data"], "long", "{filter}");
+        }
+    }
 }

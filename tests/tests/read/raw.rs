@@ -1,7 +1,7 @@
 //! `data=raw`: payloads alone, on each transport in its own way.
 
 use serde_json::json;
-use tidings_tests::{Server, Socket, Stream};
+use tidings_tests::{Server, Socket, Stream, until};
 use tidings_websocket_codec::Item;
 
 /// A server with one message of each kind on topic `a`.
@@ -96,7 +96,8 @@ fn raw_streams_stay_alive_too() {
     assert_eq!(sse.next_sse().event.as_deref(), Some("heartbeat"));
     server.publish("a", "x");
     assert_eq!(ndjson.next_json(), "x");
-    let event = std::iter::repeat_with(|| sse.next_sse())
-        .find(|event| event.event.as_deref() != Some("heartbeat"));
-    assert_eq!(event.unwrap().data, "x");
+    let event = until("the event comes", || {
+        Some(sse.next_sse()).filter(|event| event.event.as_deref() != Some("heartbeat"))
+    });
+    assert_eq!(event.data, "x");
 }

@@ -4,8 +4,10 @@
 //! Must never show a message before it is durable, and never lose one that was shown without
 //! telling.
 
+mod check;
 mod files;
 mod format;
+mod identity;
 mod marks;
 mod reading;
 mod recover;
@@ -23,21 +25,16 @@ use tidings_model::{GapReason, LogKind, Mark, Record, Selection, Time};
 
 use crate::{AppendError, Appended, Batch, Budget, Cursor, Log, Policy, ReadEnd, Remembered, Scan};
 use reading::Found;
-use recover::Loaded;
+use recover::{Loaded, Purpose};
 use state::State;
 use writer::{Order, Pending, Writer};
 
+pub use check::{Checked, check};
 pub use files::{Directory, Disk, DiskFile};
 pub use recover::Damage;
 
 /// The size at which a segment is full.
 const SEGMENT_BYTES: u64 = 64 << 20;
-
-/// The file that says whose directory this is and in which format; see [`Identity`].
-const IDENTITY: &str = "tidings";
-
-/// The format this version writes and reads.
-const FORMAT: u32 = 1;
 
 /// How a disk log is opened.
 pub struct DiskOptions {
@@ -101,12 +98,12 @@ impl DiskLog {
         options: DiskOptions,
         now: Time,
     ) -> io::Result<(DiskLog, Vec<Damage>)> {
-        let epoch = identity(&*disk, options.fresh_epoch)?;
+        let epoch = identity::read_or_make(&*disk, options.fresh_epoch)?;
         let mut state = State::new(epoch);
         for (topic, offset) in marks::load(&*disk)? {
             state.remember_trim(&topic, offset);
         }
-        let Loaded { damages, is_open } = recover::load(&*disk, &mut state)?;
+        let Loaded { damages, is_open } = recover::load(&*disk, Purpose::Open, &mut state)?;
         state.retain_all(now, &options.policy);
         let since = now.saturating_sub(options.remember);
         state.remembered.retain(|remembered| remembered.time >= since);
@@ -227,41 +224,5 @@ impl Drop for DiskLog {
             // A panic of the writer has been reported by itself.
             let _ = thread.join();
         }
-    }
-}
-
-/// Reads whose directory this is, or makes it ours; returns the log's epoch.
-fn identity(disk: &dyn Disk, fresh_epoch: u32) -> io::Result<u32> {
-    let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
-    match disk.read(IDENTITY) {
-        Ok(bytes) => {
-            let text = String::from_utf8_lossy(&bytes);
-            let mut words = text.split_whitespace();
-            let (Some("tidings-log"), Some(format), Some(epoch)) =
-                (words.next(), words.next(), words.next())
-            else {
-                return Err(invalid(format!("the file {IDENTITY} is damaged")));
-            };
-            match format.parse::<u32>() {
-                Ok(FORMAT) => {}
-                Ok(newer) if newer > FORMAT => {
-                    return Err(invalid(format!(
-                        "it is of format {newer}; this version knows formats up to {FORMAT}: use a newer tidings"
-                    )));
-                }
-                _ => return Err(invalid(format!("the file {IDENTITY} names no known format"))),
-            }
-            epoch.parse().map_err(|_| invalid(format!("the file {IDENTITY} names no epoch")))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if disk.list()?.iter().any(|name| name.ends_with(".segment")) {
-                return Err(invalid(format!(
-                    "there are segments, but the file {IDENTITY} is gone"
-                )));
-            }
-            disk.replace(IDENTITY, format!("tidings-log {FORMAT} {fresh_epoch}\n").as_bytes())?;
-            Ok(fresh_epoch)
-        }
-        Err(error) => Err(error),
     }
 }

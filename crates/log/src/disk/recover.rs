@@ -40,8 +40,17 @@ pub(super) struct Loaded {
     pub(super) is_open: bool,
 }
 
+/// What segments are loaded for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To go on with them: by their indexes, and with what was never acknowledged cut off.
+    Open,
+    /// To know how they are: every record is read, and nothing changed.
+    Check,
+}
+
 /// Loads every segment into `state`.
-pub(super) fn load(disk: &dyn Disk, state: &mut State) -> io::Result<Loaded> {
+pub(super) fn load(disk: &dyn Disk, purpose: Purpose, state: &mut State) -> io::Result<Loaded> {
     let mut bases: Vec<u64> = disk
         .list()?
         .iter()
@@ -51,7 +60,7 @@ pub(super) fn load(disk: &dyn Disk, state: &mut State) -> io::Result<Loaded> {
     let mut loaded = Loaded::default();
     for (position, &base) in bases.iter().enumerate() {
         let next = bases.get(position + 1).copied();
-        loaded.is_open = load_segment(disk, base, next, state, &mut loaded.damages)?;
+        loaded.is_open = load_segment(disk, base, next, purpose, state, &mut loaded.damages)?;
     }
     for damage in &loaded.damages {
         state.damage(damage.to);
@@ -64,6 +73,7 @@ fn load_segment(
     disk: &dyn Disk,
     base: u64,
     next: Option<u64>,
+    purpose: Purpose,
     state: &mut State,
     damages: &mut Vec<Damage>,
 ) -> io::Result<bool> {
@@ -77,7 +87,9 @@ fn load_segment(
             Some(next) => next - 1,
             // The last one may have been made and not begun; nothing was ever stored in it.
             None if is_blank(&*file, SEGMENT_HEADER_BYTES)? => {
-                disk.remove(&name)?;
+                if purpose == Purpose::Open {
+                    disk.remove(&name)?;
+                }
                 return Ok(false);
             }
             // Nobody knows how many there were, but not more than would fit.
@@ -92,8 +104,8 @@ fn load_segment(
     state.begin_segment(Segment::new(header, file.clone()));
     let epoch = state.end().epoch;
     let index = match next {
-        Some(_) => disk.read(&Segment::index_name(base)).ok(),
-        None => None,
+        Some(_) if purpose == Purpose::Open => disk.read(&Segment::index_name(base)).ok(),
+        _ => None,
     };
     if let Some(index) = index.and_then(|bytes| read_index(&bytes, &header, epoch)) {
         let numbers: Vec<u32> = index.topics.iter().map(|topic| state.number(topic)).collect();
@@ -108,7 +120,12 @@ fn load_segment(
         }
         return Ok(false);
     }
-    scan(&name, &*file, &header, next, state, damages)?;
+    let cut = scan(&name, &*file, &header, next, state, damages)?;
+    if let (Some(cut), Purpose::Open) = (cut, purpose) {
+        // It must not be met again.
+        file.set_size(cut)?;
+        file.sync()?;
+    }
     Ok(next.is_none())
 }
 
@@ -135,7 +152,8 @@ fn fill_hole(state: &mut State, base: u64) {
     }
 }
 
-/// Reads a segment record by record.
+/// Reads a segment record by record. Returns where it has to be cut, if anything stands behind its
+/// end: that was never acknowledged.
 fn scan(
     name: &str,
     file: &dyn DiskFile,
@@ -143,7 +161,7 @@ fn scan(
     next: Option<u64>,
     state: &mut State,
     damages: &mut Vec<Damage>,
-) -> io::Result<()> {
+) -> io::Result<Option<u64>> {
     let mut bytes = vec![0; file.size()? as usize];
     let count = file.read_at(&mut bytes, 0)?;
     bytes.truncate(count);
@@ -165,6 +183,11 @@ fn scan(
             }
             continue;
         }
+        let rest = &bytes[at.min(bytes.len())..];
+        // Mostly there is nothing but reserved room, and no need to look for records in it.
+        if rest.iter().all(|&byte| byte == 0) {
+            break;
+        }
         let later = find_later(&bytes, at, header.salt, expected, next.is_some());
         let Some((later_at, later_offset)) = later else { break };
         // What of its batch came before the damage is as good as the rest.
@@ -179,15 +202,12 @@ fn scan(
         Some(next) if state.end().offset + 1 < next => {
             let from = state.end().offset + 1;
             damages.push(Damage { file: name.to_owned(), at: at as u64, from, to: next - 1 });
-            Ok(())
+            Ok(None)
         }
-        Some(_) => Ok(()),
-        // Whatever stands behind the end was never acknowledged; it must not be met again.
         None if bytes[batch_at.min(bytes.len())..].iter().any(|&byte| byte != 0) => {
-            file.set_size(batch_at as u64)?;
-            file.sync()
+            Ok(Some(batch_at as u64))
         }
-        None => Ok(()),
+        _ => Ok(None),
     }
 }
 

@@ -78,6 +78,10 @@ impl State {
         Mark { epoch: self.epoch, offset: self.end }
     }
 
+    pub(super) fn topic_count(&self) -> usize {
+        self.topics.len()
+    }
+
     pub(super) fn losses(&self) -> u64 {
         self.loss_count
     }

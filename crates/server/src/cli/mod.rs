@@ -2,6 +2,7 @@
 //! Must never do a command's work: each has its own file.
 
 pub(crate) mod batches;
+pub(crate) mod log;
 pub(crate) mod notes;
 pub(crate) mod output;
 pub(crate) mod publish;
@@ -39,6 +40,9 @@ pub(crate) enum Command {
     Pub(PubArgs),
     /// Print the events of topics as they come
     Sub(SubArgs),
+    /// Look at a log on disk
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Print a configuration file with every key, its default and what it means
     Config,
 }
@@ -48,6 +52,17 @@ impl Cli {
     pub(crate) fn command(self) -> Command {
         self.command.unwrap_or(Command::Serve(self.serve))
     }
+}
+
+/// What to do with a log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// Read every message of the log in a data directory that no server uses, and say what is damaged
+    Check {
+        /// The data directory
+        #[arg(value_name = "DIR")]
+        data: PathBuf,
+    },
 }
 
 /// Arguments of `tidings serve`.
