@@ -101,6 +101,33 @@ fn a_wildcard_reader_gets_what_the_others_keep() {
     }
 }
 
+/// What was lost lies far ahead of what is read first: it is told once for a connection. Polls
+/// are connections of their own, and may be told in each until they have come so far.
+#[test]
+fn a_loss_far_ahead_is_told_once() {
+    let server = Server::with(&[("NAMESPACE", KEEP)]);
+    let position = server.publish("long", "first");
+    for round in 0..8 {
+        server.publish_numbers("long", round * 100..round * 100 + 100);
+        server.publish_numbers("short/a", round * 100..round * 100 + 100);
+    }
+    for via in Via::ALL {
+        let mut reader = Reader::open(&server, via, &["**"], &position);
+        let (mut gaps, mut seen) = (0, Vec::new());
+        while seen.len() < 810 {
+            let event = reader.read();
+            match event["type"] == "gap" {
+                true => gaps += 1,
+                false => seen.push(event["data"].as_u64().unwrap()),
+            }
+        }
+        let expected: Vec<u64> = (0..800).chain(790..800).collect();
+        assert_eq!(seen, expected, "{via:?}");
+        let polls = matches!(via, Via::Poll | Via::LongPoll);
+        assert!(gaps == 1 || polls && gaps > 0, "{via:?}: told {gaps} times");
+    }
+}
+
 #[test]
 fn raw_answers_tell_in_their_header() {
     let (server, position) = trimmed();
