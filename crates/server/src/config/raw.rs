@@ -98,7 +98,8 @@ pub(super) fn environment<'t>(
             continue;
         };
         let (path, origin) = (key.path.to_owned(), Origin::Env(name.clone()));
-        let Some(value) = value.to_str() else {
+        // Files that set variables often leave blanks around their values.
+        let Some(value) = value.to_str().map(str::trim) else {
             errors.push(ConfigError::NotUnicode { origin });
             continue;
         };

@@ -73,6 +73,10 @@ fn a_later_source_wins() {
     assert_eq!(listen(Some(&file), &variables, &[]).threads, 1);
     assert_eq!(listen(Some(&file), &[], &[]).namespaces.len(), 1);
     assert_eq!(listen(Some(&file), &[("TIDINGS_NAMESPACE", "[]")], &[]).namespaces, []);
+    // Blanks around a value say nothing.
+    let blank = [("TIDINGS_NAMESPACE", "  []\n"), ("TIDINGS_THREADS", " 5 ")];
+    assert_eq!(listen(Some(&file), &blank, &[]).namespaces, []);
+    assert_eq!(listen(Some(&file), &blank, &[]).threads, 5);
 }
 
 /// A value for each kind that is nobody's default, and as the file has it.
