@@ -9,7 +9,8 @@ use tidings_model::{IdempotencyKey, LogKind, Message, PerLog, Position, Publishe
 
 use crate::idempotency::{Seen, Window, fingerprint};
 use crate::namespace::Namespaces;
-use crate::shard::Shard;
+use crate::sessions::{Eviction, SessionLimits, Sessions};
+use crate::shard::{Inbox, Shard};
 
 /// The logs there are, one of each kind.
 pub type Logs = PerLog<Arc<dyn Log>>;
@@ -30,6 +31,8 @@ pub struct Limits {
     pub idempotency_keep: Duration,
     /// Subscriptions of one connection.
     pub subscriptions_max: usize,
+    /// Durable sessions.
+    pub sessions: SessionLimits,
 }
 
 impl Default for Limits {
@@ -40,6 +43,7 @@ impl Default for Limits {
             idempotency_keys_max: 100_000,
             idempotency_keep: Duration::from_secs(600),
             subscriptions_max: 256,
+            sessions: SessionLimits::default(),
         }
     }
 }
@@ -55,6 +59,7 @@ struct Shared {
     logs: Logs,
     limits: Limits,
     window: Mutex<Window>,
+    sessions: Sessions,
     shards: Mutex<Vec<ShardBell>>,
 }
 
@@ -62,12 +67,15 @@ struct Shared {
 struct ShardBell {
     /// Whether it has any subscription; one that has none need not be told.
     listening: Arc<AtomicBool>,
+    inbox: Arc<Inbox>,
     ring: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Broker {
     /// A broker over these logs, ruled by these namespaces.
-    pub fn new(namespaces: Namespaces, logs: Logs, limits: Limits) -> Broker {
+    ///
+    /// The sessions that the log has are there when this returns.
+    pub fn new(namespaces: Namespaces, logs: Logs, limits: Limits, now: Time) -> Broker {
         let mut window = Window::new(limits.idempotency_keys_max, limits.idempotency_keep);
         for log in LogKind::ALL {
             for Remembered { topic, token, time, last, count } in logs[log].remembered() {
@@ -80,6 +88,7 @@ impl Broker {
             logs,
             limits,
             window: Mutex::new(window),
+            sessions: Sessions::new(limits.sessions),
             shards: Mutex::new(Vec::new()),
         });
         for log in LogKind::ALL {
@@ -90,16 +99,20 @@ impl Broker {
                 }
             }));
         }
-        Broker { shared }
+        let broker = Broker { shared };
+        broker.load_sessions(now);
+        broker
     }
 
     /// A new shard. `ring` is called, from whatever thread, when the shard's
     /// [`dispatch`](Shard::dispatch) has something to do: once for many messages perhaps.
     pub fn shard(&self, ring: Box<dyn Fn() + Send + Sync>) -> Shard {
         let listening = Arc::new(AtomicBool::new(false));
-        let bell = ShardBell { listening: Arc::clone(&listening), ring };
-        lock(&self.shared.shards).push(bell);
-        Shard::new(self.clone(), listening)
+        let inbox = Arc::new(Inbox::default());
+        let bell = ShardBell { listening: Arc::clone(&listening), inbox: Arc::clone(&inbox), ring };
+        let mut shards = lock(&self.shared.shards);
+        shards.push(bell);
+        Shard::new(self.clone(), shards.len() - 1, listening, inbox)
     }
 
     /// Stores messages of one topic as one: all or none. `done` is told when what the topic's
@@ -144,6 +157,20 @@ impl Broker {
         for log in LogKind::ALL {
             self.shared.logs[log].tick(now);
         }
+        self.expire_sessions(now);
+        self.save_sessions(now);
+    }
+
+    /// Tells a connection that it has its session no longer.
+    pub(crate) fn evict(&self, eviction: Eviction) {
+        if let Some(bell) = lock(&self.shared.shards).get(eviction.shard) {
+            bell.inbox.evict(eviction);
+            (bell.ring)();
+        }
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.shared.sessions
     }
 
     pub(crate) fn namespaces(&self) -> &Arc<Namespaces> {
@@ -181,8 +208,7 @@ impl Broker {
         let appended = Box::new(move |result: Result<_, AppendError>| {
             done(match result {
                 Ok(mark) => Ok(Published { position: Position::at(log, mark), count }),
-                Err(AppendError::TooManyTopics(most)) => Err(Refusal::TooManyTopics(most)),
-                Err(AppendError::Storage(why)) => Err(Refusal::LogFailed(why)),
+                Err(error) => Err(refusal(error)),
             });
         });
         self.shared.logs[log].append(batch, appended);
@@ -202,7 +228,15 @@ impl Shared {
     }
 }
 
+/// What a publisher is told that the log did not take something of.
+pub(crate) fn refusal(error: AppendError) -> Refusal {
+    match error {
+        AppendError::TooManyTopics(most) => Refusal::TooManyTopics(most),
+        AppendError::Storage(why) => Refusal::LogFailed(why),
+    }
+}
+
 /// A lock whose holder never leaves things half done; a panic elsewhere is no reason to stop.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

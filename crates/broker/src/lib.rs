@@ -1,4 +1,5 @@
-//! Topics, subscriptions and cursors: who may publish and read what, and who is to be woken.
+//! Topics, subscriptions, cursors and sessions: who may publish and read what, and who is to be
+//! woken.
 //!
 //! Knows no protocol, no clock, no I/O and no runtime. A [`Broker`] is shared by all threads; each
 //! thread that serves readers has one [`Shard`], which alone knows that thread's subscriptions.
@@ -7,10 +8,12 @@ mod broker;
 mod idempotency;
 mod index;
 mod namespace;
+mod sessions;
 mod shard;
 mod subscription;
 
 pub use broker::{Broker, Done, Limits, Logs};
 pub use namespace::{Namespace, Namespaces};
+pub use sessions::{ManageDone, SessionLimits, Unsaved};
 pub use shard::{Owner, Shard, SubKey, Subscribed};
 pub use subscription::Read;

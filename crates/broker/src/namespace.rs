@@ -1,6 +1,7 @@
 //! Namespaces: which log a topic lives in, what is kept of it, and what clients may do there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidings_log::Retention;
 use tidings_model::{LogKind, Readable, Refusal, Topic, TopicFilter};
@@ -24,25 +25,38 @@ pub struct Namespace {
 #[derive(Clone, Debug)]
 pub struct Namespaces {
     listed: Vec<Namespace>,
-    /// What rules a topic that no listed one matches.
+    /// What rules a topic that no listed one matches,
     otherwise: Namespace,
+    /// and the server's own topics, which clients have nothing to do with.
+    own: Namespace,
 }
 
 impl Namespaces {
     /// These namespaces; `otherwise` rules the topics that none of them matches.
     pub fn new(listed: Vec<Namespace>, otherwise: Namespace) -> Namespaces {
-        Namespaces { listed, otherwise }
+        let own = Namespace {
+            topics: otherwise.topics.clone(),
+            log: LogKind::Durable,
+            // The newest message of a topic is what it says now, and stands until it says otherwise.
+            retention: Retention { messages_max: 1, bytes_max: u64::MAX, age_max: Duration::MAX },
+            publish: false,
+            subscribe: false,
+        };
+        Namespaces { listed, otherwise, own }
     }
 
     /// The namespace that rules a topic.
     pub fn of(&self, topic: &Topic) -> &Namespace {
+        if topic.is_reserved() {
+            return &self.own;
+        }
         self.listed.iter().find(|ns| ns.topics.matches(topic)).unwrap_or(&self.otherwise)
     }
 
     /// Whether clients may publish to `topic`. What begins with `$` is the server's own.
     pub(crate) fn check_publish(&self, topic: &Topic) -> Result<LogKind, Refusal> {
         let namespace = self.of(topic);
-        if topic.is_reserved() || !namespace.publish {
+        if !namespace.publish {
             return Err(Refusal::PublishForbidden(topic.clone()));
         }
         Ok(namespace.log)
@@ -51,6 +65,9 @@ impl Namespaces {
     /// Whether clients may read `filter`. A filter that lies in a forbidden namespace as a whole
     /// is refused; one that only touches it is not, and [`Namespaces::readable`] keeps them out.
     pub(crate) fn check_subscribe(&self, filter: &TopicFilter) -> Result<(), Refusal> {
+        if filter.as_str().starts_with('$') {
+            return Err(Refusal::SubscribeForbidden(filter.clone()));
+        }
         let rules = match filter.as_topic() {
             Some(topic) => Some(self.of(&topic)),
             None => self.listed.iter().find(|ns| ns.topics.overlaps(filter)),

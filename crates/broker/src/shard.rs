@@ -1,18 +1,19 @@
 //! The subscriptions of one thread. Follows the logs with a cursor of its own and says which of
 //! its subscriptions have something to read.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use slab::Slab;
 use tidings_log::{Budget, Cursor, Scan};
 use tidings_model::{
-    Delivery, Gap, GapReason, LogKind, Mark, PerLog, Position, Record, Refusal, Selection, Since,
-    Slow, Time, Topic, TopicFilter,
+    Delivery, Gap, GapReason, LogKind, Mark, PerLog, Position, Record, Refusal, Selection,
+    SessionEnd, Since, SubscribeOptions, Time, Topic, TopicFilter,
 };
 
-use crate::broker::Broker;
+use crate::broker::{Broker, lock};
 use crate::index::Index;
+use crate::sessions::{Claim, Eviction, Unsaved};
 use crate::subscription::{Place, Read, Subscription, Window};
 
 /// Most records looked at in one dispatch, so that those who were woken get their turn.
@@ -26,18 +27,40 @@ pub type Owner = u64;
 pub struct SubKey(usize);
 
 /// What became of a wish to subscribe.
-#[derive(Clone, Debug)]
 pub struct Subscribed {
     /// The subscription and where it begins; `Err` when there is none.
     pub result: Result<(SubKey, Position), Refusal>,
     /// The filters that were refused.
     pub refused: Vec<(TopicFilter, Refusal)>,
+    /// The session that has to be stored first.
+    pub unsaved: Option<Unsaved>,
+}
+
+impl Subscribed {
+    fn refused(refusal: Refusal, refused: Vec<(TopicFilter, Refusal)>) -> Subscribed {
+        Subscribed { result: Err(refusal), refused, unsaved: None }
+    }
+}
+
+/// What other threads leave for a shard.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    evictions: Mutex<Vec<Eviction>>,
+}
+
+impl Inbox {
+    pub(crate) fn evict(&self, eviction: Eviction) {
+        lock(&self.evictions).push(eviction);
+    }
 }
 
 /// The subscriptions of one thread.
 pub struct Shard {
     broker: Broker,
+    /// Its number among all.
+    number: usize,
     listening: Arc<AtomicBool>,
+    inbox: Arc<Inbox>,
     /// How far each log has been dispatched: whoever is not ready has seen all that it wants up
     /// to here.
     dispatched: PerLog<Cursor>,
@@ -48,10 +71,17 @@ pub struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(broker: Broker, listening: Arc<AtomicBool>) -> Shard {
+    pub(crate) fn new(
+        broker: Broker,
+        number: usize,
+        listening: Arc<AtomicBool>,
+        inbox: Arc<Inbox>,
+    ) -> Shard {
         Shard {
             broker,
+            number,
             listening,
+            inbox,
             dispatched: PerLog::default(),
             subscriptions: Slab::new(),
             index: Index::default(),
@@ -70,16 +100,47 @@ impl Shard {
         self.subscriptions.is_empty()
     }
 
-    /// Begins to read `filters`, which are at least one. It is ready at once.
-    pub fn subscribe(
+    /// Begins to read. It is ready at once.
+    pub fn subscribe(&mut self, owner: Owner, options: SubscribeOptions, now: Time) -> Subscribed {
+        let Some(session) = &options.session else {
+            let since = options.since.unwrap_or(options.otherwise);
+            return self.read_from(owner, &options, options.filters.clone(), since, None, now);
+        };
+        let broker = self.broker.clone();
+        let entry = match broker.sessions().entry(&session.name, !options.filters.is_empty()) {
+            Ok(entry) => entry,
+            Err(refusal) => return Subscribed::refused(refusal, Vec::new()),
+        };
+        // It may have been deleted in this very moment, or not have got its topics yet.
+        let Some(claim) = entry.claim() else {
+            let unknown = Refusal::SessionUnknown(session.name.clone());
+            return Subscribed::refused(unknown, Vec::new());
+        };
+        let (filters, since) = claim.resume(&options);
+        if filters.is_empty() {
+            let unknown = Refusal::SessionUnknown(session.name.clone());
+            return Subscribed::refused(unknown, Vec::new());
+        }
+        self.read_from(owner, &options, filters, since, Some(claim), now)
+    }
+
+    /// Begins to read what is allowed of `filters`; of a session, all or nothing.
+    fn read_from(
         &mut self,
         owner: Owner,
+        options: &SubscribeOptions,
         filters: Vec<TopicFilter>,
         since: Since,
-        slow: Slow,
-        window: Option<u32>,
+        claim: Option<Claim<'_>>,
         now: Time,
     ) -> Subscribed {
+        let sessions = self.broker.clone();
+        let give_up = |claim: Option<Claim<'_>>, refusal, refused| {
+            if let Some(claim) = claim {
+                claim.cancel(sessions.sessions());
+            }
+            Subscribed::refused(refusal, refused)
+        };
         let namespaces = Arc::clone(self.broker.namespaces());
         let mut refused = Vec::new();
         let mut allowed = Vec::with_capacity(filters.len());
@@ -89,36 +150,58 @@ impl Shard {
                 Err(refusal) => refused.push((filter, refusal)),
             }
         }
-        if let (true, Some((_, first))) = (allowed.is_empty(), refused.first()) {
-            return Subscribed { result: Err(first.clone()), refused };
+        if let Some((_, first)) = refused.first()
+            && (allowed.is_empty() || claim.is_some())
+        {
+            return give_up(claim, first.clone(), refused);
         }
         self.listen();
         let reads = PerLog::from_fn(|log| allowed.iter().any(|f| namespaces.reaches(f, log)));
-        let selection = Arc::new(Selection::new(allowed).reaching(namespaces.readable()));
+        let selection = Selection::new(allowed.iter().cloned()).reaching(namespaces.readable());
+        let selection = Arc::new(selection);
         let (places, opening_gap) = match self.begin(&selection, reads, since, now) {
             Ok(begin) => begin,
-            Err(refusal) => return Subscribed { result: Err(refusal), refused },
+            Err(refusal) => return give_up(claim, refusal, refused),
         };
-        let window = window.map(|size| Window { size: size as usize, sent: Default::default() });
-        let subscription = Subscription {
+        let window = options.window.map(|size| Window::new(size as usize));
+        let mut subscription = Subscription {
             owner,
             selection: Arc::clone(&selection),
             places,
-            slow,
+            slow: options.slow,
             opening_gap,
             ready: true,
             window,
+            left: options.limit.map(|limit| limit as usize),
+            attached: None,
         };
         let position = subscription.position();
-        let key = self.subscriptions.insert(subscription);
+        let vacant = self.subscriptions.vacant_entry();
+        let key = vacant.key();
+        let mut unsaved = None;
+        if let Some(claim) = claim {
+            let holder = (self.number, key);
+            let sessions = self.broker.sessions();
+            let (attached, before, changed) =
+                claim.attach(sessions, options, allowed, position, holder);
+            subscription.attached = Some(attached);
+            unsaved = changed;
+            if let Some(eviction) = before {
+                self.broker.evict(eviction);
+            }
+        }
+        vacant.insert(subscription);
         self.index.insert(&selection, key);
-        Subscribed { result: Ok((SubKey(key), position)), refused }
+        Subscribed { result: Ok((SubKey(key), position)), refused, unsaved }
     }
 
     /// Ends a subscription.
     pub fn unsubscribe(&mut self, key: SubKey) {
         if let Some(subscription) = self.subscriptions.try_remove(key.0) {
             self.index.remove(&subscription.selection, key.0);
+            if let Some(attached) = &subscription.attached {
+                attached.detach(self.broker.sessions());
+            }
         }
         if self.subscriptions.is_empty() {
             self.listening.store(false, Ordering::SeqCst);
@@ -145,7 +228,26 @@ impl Shard {
     ) -> Option<Read> {
         let subscription = self.subscriptions.get_mut(key.0)?;
         let broker = &self.broker;
-        Some(subscription.read(|log| broker.log(log), now, budget, &mut self.records, deliveries))
+        let read =
+            subscription.read(|log| broker.log(log), now, budget, &mut self.records, deliveries);
+        if let (Some(attached), false) = (&subscription.attached, read.window_full) {
+            attached.sent(broker.sessions(), read.position, !deliveries.is_empty());
+        }
+        Some(read)
+    }
+
+    /// The connection has taken everything that was read for it: where its session acknowledges
+    /// automatically, it has arrived.
+    pub fn taken(&mut self, key: SubKey) {
+        let subscription = self.subscriptions.get(key.0);
+        if let Some(attached) = subscription.and_then(|s| s.attached.as_ref()) {
+            attached.taken();
+        }
+    }
+
+    /// Why a subscription is its session no longer, if so.
+    pub fn ended(&self, key: SubKey) -> Option<SessionEnd> {
+        self.subscriptions.get(key.0)?.attached.as_ref()?.ended
     }
 
     /// Where a subscription stands. One that has read everything stands where the shard stands,
@@ -173,6 +275,17 @@ impl Shard {
     /// subscriptions that became ready. Says whether there is more to look at.
     pub fn dispatch(&mut self, mut wake: impl FnMut(Owner)) -> bool {
         let mut more = false;
+        for Eviction { key, end, generation, .. } in
+            std::mem::take(&mut *lock(&self.inbox.evictions))
+        {
+            if let Some(subscription) = self.subscriptions.get_mut(key)
+                && let Some(attached) = &mut subscription.attached
+                && attached.generation == generation
+            {
+                attached.ended = Some(end);
+                wake(subscription.owner);
+            }
+        }
         if self.is_empty() {
             return false;
         }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tidings_log::{Budget, Cursor, Log};
 use tidings_model::{
-    Delivery, Gap, LogKind, Mark, PerLog, Position, Record, Selection, Slow, Time,
+    Delivery, Event, Gap, LogKind, Mark, PerLog, Position, Record, Selection, Slow, Time,
 };
 
+use crate::sessions::Attached;
 use crate::shard::Owner;
 
 /// A reader that wants only the latest is read further ahead, so that more is skipped.
@@ -25,6 +26,10 @@ pub(crate) struct Subscription {
     pub(crate) ready: bool,
     /// Events sent ahead of an acknowledgement, when their number is limited.
     pub(crate) window: Option<Window>,
+    /// Events that may still be read, when their number is limited.
+    pub(crate) left: Option<usize>,
+    /// The session that it is.
+    pub(crate) attached: Option<Attached>,
 }
 
 /// A reader's place in one log.
@@ -40,6 +45,12 @@ pub(crate) struct Window {
     pub(crate) sent: VecDeque<(LogKind, u64)>,
 }
 
+impl Window {
+    pub(crate) fn new(size: usize) -> Window {
+        Window { size, sent: VecDeque::new() }
+    }
+}
+
 /// How a read ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Read {
@@ -47,7 +58,7 @@ pub struct Read {
     pub position: Position,
     /// Whether there is nothing more to read now.
     pub caught_up: bool,
-    /// Whether nothing may be sent before something is acknowledged.
+    /// Whether nothing may be sent before something is acknowledged, or at all.
     pub window_full: bool,
 }
 
@@ -101,12 +112,19 @@ impl Subscription {
                 if let Some(window) = &mut self.window {
                     window.sent.push_back((log, offset));
                 }
-                deliveries.push(Delivery::Event(record, self.position()));
+                let position = self.position();
+                let earlier = self.attached.as_ref().map_or(0, |a| a.earlier.count(&record));
+                let attempt = earlier.saturating_add(1);
+                deliveries.push(Delivery::Event(Event { record, position, attempt }));
             }
             self.places[log] = Some(Place { epoch, cursor: Cursor { offset: end.through, told } });
         }
         if self.slow == Slow::Latest {
             conflate(deliveries);
+        }
+        let events = deliveries.iter().filter(|d| matches!(d, Delivery::Event(_))).count();
+        if let Some(left) = &mut self.left {
+            *left -= events.min(*left);
         }
         self.ready = !caught_up;
         Read { position: self.position(), caught_up, window_full: false }
@@ -119,6 +137,9 @@ impl Subscription {
         }
         if let Some(window) = &self.window {
             budget.records = budget.records.min(window.size - window.sent.len().min(window.size));
+        }
+        if let Some(left) = self.left {
+            budget.records = budget.records.min(left);
         }
         (budget.records > 0).then_some(budget)
     }
@@ -145,7 +166,7 @@ fn conflate(deliveries: &mut Vec<Delivery>) {
         .iter()
         .rev()
         .map(|delivery| match delivery {
-            Delivery::Event(record, _) => match &record.message.key {
+            Delivery::Event(Event { record, .. }) => match &record.message.key {
                 Some(key) => newer.insert((record.message.topic.clone(), key.clone())),
                 None => true,
             },

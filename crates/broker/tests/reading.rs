@@ -10,7 +10,7 @@ use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, Shard, SubKey}
 use tidings_log::{Budget, Log, MemoryLimits, MemoryLog, Retention};
 use tidings_model::{
     Delivery, EventType, Headers, IdempotencyKey, LogKind, Message, PerLog, Refusal, Since, Slow,
-    Time, Topic, TopicFilter,
+    SubscribeOptions, Time, Topic, TopicFilter,
 };
 
 const NOW: Time = Time::from_millis(1000);
@@ -28,6 +28,12 @@ fn namespace(topics: &str, log: LogKind, subscribe: bool) -> Namespace {
     Namespace { topics, log, retention, publish: true, subscribe }
 }
 
+fn options(filters: &[&str], since: Since, slow: Slow, window: Option<u32>) -> SubscribeOptions {
+    let filters = filters.iter().map(|text| TopicFilter::new(text).unwrap()).collect();
+    let (otherwise, since) = (Since::Now, Some(since));
+    SubscribeOptions { filters, since, otherwise, slow, window, limit: None, session: None }
+}
+
 impl Bench {
     fn new() -> Bench {
         let namespaces = Namespaces::new(
@@ -42,7 +48,7 @@ impl Bench {
             let policy = Box::new(move |_: &Topic| retention);
             Arc::new(MemoryLog::new(kind, 1, MemoryLimits::default(), policy)) as Arc<dyn Log>
         });
-        let broker = Broker::new(namespaces, logs, Limits::default());
+        let broker = Broker::new(namespaces, logs, Limits::default(), NOW);
         let rung = Arc::new(AtomicUsize::new(0));
         let bell = Arc::clone(&rung);
         let shard = broker.shard(Box::new(move || {
@@ -67,8 +73,8 @@ impl Bench {
     }
 
     fn subscribe(&mut self, filter: &str, slow: Slow, window: Option<u32>) -> SubKey {
-        let filters = vec![TopicFilter::new(filter).unwrap()];
-        self.shard.subscribe(9, filters, Since::Start, slow, window, NOW).result.unwrap().0
+        let options = options(&[filter], Since::Start, slow, window);
+        self.shard.subscribe(9, options, NOW).result.unwrap().0
     }
 
     fn read(&mut self, key: SubKey) -> Vec<String> {
@@ -77,8 +83,8 @@ impl Bench {
         deliveries
             .iter()
             .map(|delivery| match delivery {
-                Delivery::Event(record, _) => {
-                    String::from_utf8(record.message.payload.to_vec()).unwrap()
+                Delivery::Event(event) => {
+                    String::from_utf8(event.record.message.payload.to_vec()).unwrap()
                 }
                 Delivery::Gap(_) => "gap".to_owned(),
             })
@@ -155,7 +161,8 @@ fn wildcards_do_not_reach_what_may_not_be_read() {
     let key = bench.subscribe("**", Slow::Gap, None);
     assert_eq!(bench.read(key), ["seen"]);
     let filters = ["secret/plan", "open"].map(|text| TopicFilter::new(text).unwrap()).to_vec();
-    let both = bench.shard.subscribe(1, filters.clone(), Since::Start, Slow::Gap, None, NOW);
+    let wanted = options(&["secret/plan", "open"], Since::Start, Slow::Gap, None);
+    let both = bench.shard.subscribe(1, wanted, NOW);
     assert_eq!(both.refused[0].1, Refusal::SubscribeForbidden(filters[0].clone()));
     assert_eq!(bench.read(both.result.unwrap().0), ["seen"]);
 }
@@ -171,9 +178,8 @@ fn a_reader_of_both_logs_has_one_position() {
     let position = bench.shard.position(key).unwrap();
     bench.publish("fast/a", "4", None);
     bench.publish("slow", "5", None);
-    let filters = vec![TopicFilter::new("**").unwrap()];
     let since = Since::After(position);
-    let resumed = bench.shard.subscribe(1, filters, since, Slow::Gap, None, NOW);
+    let resumed = bench.shard.subscribe(1, options(&["**"], since, Slow::Gap, None), NOW);
     assert_eq!(bench.read(resumed.result.unwrap().0), ["5", "4"]);
 }
 

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tidings_broker::{Owner, SubKey, Subscribed};
+use tidings_broker::{Owner, Shard, SubKey, Subscribed};
 use tidings_log::Budget;
-use tidings_model::{ComeBack, Position, Published, Refusal, Since, Slow, TopicFilter};
-use tidings_protocol::{Frame, Input, Output, Outputs, Protocol, Request, SubId, Ticket};
+use tidings_model::{ComeBack, Position, Refusal, SubscribeOptions, TopicFilter};
+use tidings_protocol::{Frame, Input, Output, Outputs, Protocol, Request, SubId};
 
-use crate::{Carrier, House};
+use crate::{Carrier, House, Outcome};
 
 /// What one machine is given of one subscription before others get their turn: enough for large
 /// writes, little enough to be fair.
@@ -19,7 +19,10 @@ pub struct Client {
     owner: Owner,
     machine: Box<dyn Protocol>,
     subscriptions: Vec<Reading>,
-    publishing: u32,
+    /// Subscriptions whose sessions are being stored.
+    storing: Vec<Told>,
+    /// Outcomes that are to come.
+    waiting: u32,
     state: State,
 }
 
@@ -28,6 +31,10 @@ struct Reading {
     key: SubKey,
     /// The first deliveries are handed over even when there are none.
     begun: bool,
+    /// Whether it is a durable session.
+    in_session: bool,
+    /// Nothing is handed over before its session is stored.
+    is_held: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,7 +57,14 @@ struct Told {
 impl Client {
     /// A client whose machine has not been fed yet. `owner` is what the driver knows it by.
     pub fn new(owner: Owner, machine: Box<dyn Protocol>) -> Client {
-        Client { owner, machine, subscriptions: Vec::new(), publishing: 0, state: State::Opening }
+        Client {
+            owner,
+            machine,
+            subscriptions: Vec::new(),
+            storing: Vec::new(),
+            waiting: 0,
+            state: State::Opening,
+        }
     }
 
     /// Whether the machine has said all it will say.
@@ -58,9 +72,9 @@ impl Client {
         self.state == State::Done
     }
 
-    /// Whether the answer waits for a publish to end, and only for that.
-    pub fn is_publishing(&self) -> bool {
-        self.publishing > 0
+    /// Whether the answer waits for an outcome, and only for that.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting > 0
     }
 
     /// Feeds the request; then whatever there is to read.
@@ -74,16 +88,49 @@ impl Client {
         self.feed(Input::Frame(frame), house, carrier);
     }
 
-    /// Feeds the outcome of a publish.
-    pub fn published(
+    /// Feeds the outcome of something the client waited for.
+    pub fn ended(&mut self, outcome: Outcome, house: &mut House<'_>, carrier: &mut dyn Carrier) {
+        self.waiting = self.waiting.saturating_sub(1);
+        match outcome {
+            Outcome::Published(ticket, result) => {
+                self.feed(Input::Published(ticket, result), house, carrier);
+            }
+            Outcome::Managed(ticket, result) => {
+                self.feed(Input::Managed(ticket, result), house, carrier);
+            }
+            Outcome::Stored(sub, result) => self.stored(sub, result, house, carrier),
+        }
+    }
+
+    /// The connection has taken everything it was given.
+    pub fn taken(&mut self, shard: &mut Shard) {
+        for reading in self.subscriptions.iter().filter(|reading| reading.in_session) {
+            shard.taken(reading.key);
+        }
+    }
+
+    /// A subscription's session is stored, and so it can begin; or it is not.
+    fn stored(
         &mut self,
-        ticket: Ticket,
-        result: Result<Published, Refusal>,
+        sub: SubId,
+        result: Result<(), Refusal>,
         house: &mut House<'_>,
         carrier: &mut dyn Carrier,
     ) {
-        self.publishing = self.publishing.saturating_sub(1);
-        self.feed(Input::Published(ticket, result), house, carrier);
+        let Some(place) = self.storing.iter().position(|told| told.sub == sub) else { return };
+        let told = self.storing.swap_remove(place);
+        let result = match result {
+            Ok(()) => {
+                let held = self.subscriptions.iter_mut().filter(|reading| reading.sub == sub);
+                held.for_each(|reading| reading.is_held = false);
+                told.result
+            }
+            Err(refusal) => {
+                self.unsubscribe(sub, house.shard);
+                Err(refusal)
+            }
+        };
+        self.feed(Input::Subscribed(sub, result, &told.refused), house, carrier);
     }
 
     /// The time the machine asked for has come. It learns first how far its readers have come, so
@@ -116,8 +163,13 @@ impl Client {
         let mut more = false;
         let mut index = 0;
         while index < self.subscriptions.len() && self.state != State::Done {
-            let Reading { sub, key, begun } = self.subscriptions[index];
-            if house.shard.is_ready(key) {
+            let Reading { sub, key, begun, in_session, is_held } = self.subscriptions[index];
+            if in_session && let Some(end) = house.shard.ended(key) {
+                self.unsubscribe(sub, house.shard);
+                self.feed(Input::Ended(sub, end), house, carrier);
+                continue;
+            }
+            if house.shard.is_ready(key) && !is_held {
                 if carrier.is_full() {
                     return true;
                 }
@@ -159,8 +211,9 @@ impl Client {
     }
 
     /// Ends every subscription. Must be called when the driver lets go of the client.
-    pub fn leave(&mut self, shard: &mut tidings_broker::Shard) {
+    pub fn leave(&mut self, shard: &mut Shard) {
         self.state = State::Done;
+        self.storing.clear();
         for reading in self.subscriptions.drain(..) {
             shard.unsubscribe(reading.key);
         }
@@ -183,6 +236,8 @@ impl Client {
             self.machine.handle(input, house.now, &mut outputs);
         }
         if self.state == State::Done {
+            // What it has said to its end is its carrier's to deliver.
+            self.taken(house.shard);
             self.leave(house.shard);
         }
     }
@@ -215,50 +270,74 @@ impl Client {
                 self.state = State::Done;
                 carrier.close(reason);
             }
-            Output::Subscribe { sub, filters, since, slow, window } => {
-                told.push_back(self.subscribe(sub, filters, since, slow, window, house));
+            Output::Subscribe(sub, options) => {
+                told.extend(self.subscribe(sub, options, house));
             }
-            Output::Unsubscribe(sub) => {
-                let (gone, kept) =
-                    std::mem::take(&mut self.subscriptions).into_iter().partition(|r| r.sub == sub);
-                self.subscriptions = kept;
-                let gone: Vec<Reading> = gone;
-                gone.into_iter().for_each(|reading| house.shard.unsubscribe(reading.key));
-            }
+            Output::Unsubscribe(sub) => self.unsubscribe(sub, house.shard),
             Output::Ack(sub, position) => {
                 if let Some(reading) = self.subscriptions.iter().find(|r| r.sub == sub) {
                     house.shard.ack(reading.key, position);
                 }
             }
             Output::Publish(ticket, messages, key) => {
-                self.publishing += 1;
-                let (owner, outcomes) = (self.owner, Arc::clone(house.outcomes));
-                let done = Box::new(move |result| outcomes.published(owner, ticket, result));
+                let done = self.outcome(house, move |result| Outcome::Published(ticket, result));
                 house.broker.publish(messages, key, house.now, done);
+            }
+            Output::Manage(ticket, manage) => {
+                let done = self.outcome(house, move |result| Outcome::Managed(ticket, result));
+                house.broker.manage(manage, house.now, done);
             }
         }
     }
 
+    /// A way for an outcome to come back.
+    fn outcome<T: 'static>(
+        &mut self,
+        house: &House<'_>,
+        make: impl FnOnce(T) -> Outcome + Send + 'static,
+    ) -> Box<dyn FnOnce(T) + Send> {
+        self.waiting += 1;
+        let (owner, outcomes) = (self.owner, Arc::clone(house.outcomes));
+        Box::new(move |result| outcomes.ended(owner, make(result)))
+    }
+
+    /// Begins to read; says what the machine is to be told, unless a session has to be stored
+    /// first.
     fn subscribe(
         &mut self,
         sub: SubId,
-        filters: Vec<TopicFilter>,
-        since: Since,
-        slow: Slow,
-        window: Option<u32>,
+        options: SubscribeOptions,
         house: &mut House<'_>,
-    ) -> Told {
+    ) -> Option<Told> {
         let most = house.shard.subscriptions_max();
         if self.subscriptions.len() >= most {
             let result = Err(Refusal::TooManySubscriptions(most));
-            return Told { sub, result, refused: Vec::new() };
+            return Some(Told { sub, result, refused: Vec::new() });
         }
-        let Subscribed { result, refused } =
-            house.shard.subscribe(self.owner, filters, since, slow, window, house.now);
+        let in_session = options.session.is_some();
+        let Subscribed { result, refused, unsaved } =
+            house.shard.subscribe(self.owner, options, house.now);
+        let is_held = unsaved.is_some();
         let result = result.map(|(key, position)| {
-            self.subscriptions.push(Reading { sub, key, begun: false });
+            let reading = Reading { sub, key, begun: false, in_session, is_held };
+            self.subscriptions.push(reading);
             position
         });
-        Told { sub, result, refused }
+        let told = Told { sub, result, refused };
+        let Some(unsaved) = unsaved else { return Some(told) };
+        self.storing.push(told);
+        let done = self.outcome(house, move |result| Outcome::Stored(sub, result));
+        house.broker.save_session(unsaved, house.now, done);
+        None
+    }
+
+    fn unsubscribe(&mut self, sub: SubId, shard: &mut Shard) {
+        self.subscriptions.retain(|reading| {
+            if reading.sub == sub {
+                shard.unsubscribe(reading.key);
+            }
+            reading.sub != sub
+        });
+        self.storing.retain(|told| told.sub != sub);
     }
 }

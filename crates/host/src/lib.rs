@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tidings_broker::{Broker, Owner, Shard};
-use tidings_model::{Delivery, Published, Refusal, Time};
-use tidings_protocol::{CloseReason, Response, Ticket};
+use tidings_model::{Delivery, Managed, Published, Refusal, Time};
+use tidings_protocol::{CloseReason, Response, SubId, Ticket};
 
 pub use client::Client;
 pub use negotiate::{Registry, Route};
@@ -38,10 +38,21 @@ pub trait Carrier {
     fn is_full(&self) -> bool;
 }
 
-/// Takes the outcomes of publishes, on whatever thread they come.
+/// How something ended that a client waited for.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A publish.
+    Published(Ticket, Result<Published, Refusal>),
+    /// Something done with sessions.
+    Managed(Ticket, Result<Managed, Refusal>),
+    /// A subscription's session was to be stored.
+    Stored(SubId, Result<(), Refusal>),
+}
+
+/// Takes outcomes, on whatever thread they come.
 pub trait Outcomes: Send + Sync {
-    /// The publish with this ticket has ended.
-    fn published(&self, owner: Owner, ticket: Ticket, result: Result<Published, Refusal>);
+    /// Something has ended that this owner's client waits for.
+    fn ended(&self, owner: Owner, outcome: Outcome);
 }
 
 /// What a client works with, lent by its driver for the length of one call.

@@ -56,6 +56,16 @@ impl Registry {
         if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
             return self.route_topic(request);
         }
+        for transport in self.transports {
+            let Mount::Under { path: mounted, methods } = transport.mount else { continue };
+            let rest = path.strip_prefix(mounted);
+            if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+                return Ok(match request.method {
+                    Method::OPTIONS => Route::Options(methods),
+                    _ => Route::Exchange(transport),
+                });
+            }
+        }
         let is_socket = |mount| matches!(mount, Mount::Socket { path: p, .. } if p == path);
         if self.transports.iter().any(|transport| is_socket(transport.mount)) {
             return self.route_socket(request, path);
@@ -75,10 +85,7 @@ impl Registry {
     fn route_read(&self, request: &Request) -> Result<Route, Problem> {
         let upgrade = wants_websocket(request);
         if let Some(via) = request.query.get("via") {
-            let found = self.transports.iter().copied().find(|transport| {
-                transport.name == via
-                    && !matches!(transport.mount, Mount::Publish | Mount::Socket { .. })
-            });
+            let found = self.readers().find(|transport| transport.name == via);
             return match found {
                 None => Err(self.unknown_via(via)),
                 Some(transport) if transport.mount != Mount::TopicSocket => {
@@ -160,6 +167,13 @@ impl Registry {
             .is_ok_and(|first| std::ptr::eq(first, transport))
     }
 
+    /// The transports that read a topic's URL.
+    fn readers(&self) -> impl Iterator<Item = &'static Transport> {
+        self.transports.iter().copied().filter(|transport| {
+            matches!(transport.mount, Mount::Read(_) | Mount::ReadHeld | Mount::TopicSocket)
+        })
+    }
+
     fn find(&self, wanted: impl Fn(Mount) -> bool) -> Result<&'static Transport, Problem> {
         self.transports.iter().copied().find(|transport| wanted(transport.mount)).ok_or_else(|| {
             Problem::new(StatusCode::NOT_FOUND, "not_found", "no transport does this", "see /")
@@ -167,12 +181,7 @@ impl Registry {
     }
 
     fn unknown_via(&self, via: &str) -> Problem {
-        let names: Vec<&str> = self
-            .transports
-            .iter()
-            .filter(|t| !matches!(t.mount, Mount::Publish | Mount::Socket { .. }))
-            .map(|t| t.name)
-            .collect();
+        let names: Vec<&str> = self.readers().map(|transport| transport.name).collect();
         let message = format!("`{via}` is no transport; there are {}", names.join(", "));
         Problem::bad("unknown_via", message, "leave via out to be served by your Accept header")
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::filter::TopicFilter;
 use crate::position::Position;
 use crate::record::Record;
+use crate::session::{SessionName, SessionOptions};
 use crate::topic::Topic;
 
 /// Where a new subscription begins to read.
@@ -31,11 +32,42 @@ pub enum Slow {
     Latest,
 }
 
+/// What a subscription is to read, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscribeOptions {
+    /// Topics and filters; what several of them match comes once. May be empty where a session
+    /// that is there has its own.
+    pub filters: Vec<TopicFilter>,
+    /// Where to begin, when the reader says so.
+    pub since: Option<Since>,
+    /// Where to begin, when it does not.
+    pub otherwise: Since,
+    /// What to do when behind.
+    pub slow: Slow,
+    /// Most events sent ahead of an acknowledgement; `None`: any number.
+    pub window: Option<u32>,
+    /// Most events in all; `None`: any number.
+    pub limit: Option<u32>,
+    /// The durable session that it is to be.
+    pub session: Option<SessionOptions>,
+}
+
+/// A message on its way to one reader.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// The message and its place.
+    pub record: Arc<Record>,
+    /// Where the reader stands once it has it.
+    pub position: Position,
+    /// The how manieth time this is that it is sent to its session; 1 without a session.
+    pub attempt: u32,
+}
+
 /// One thing a reader is handed, in order.
 #[derive(Clone, Debug)]
 pub enum Delivery {
-    /// A message, and where the reader stands once it has it.
-    Event(Arc<Record>, Position),
+    /// A message.
+    Event(Event),
     /// Messages that the reader should have had are gone.
     Gap(Gap),
 }
@@ -130,6 +162,15 @@ pub enum Refusal {
     /// No further topic can be kept.
     #[error("the server keeps {0} topics, which is the most it may")]
     TooManyTopics(usize),
+    /// There is no session of this name.
+    #[error("there is no session `{0}`")]
+    SessionUnknown(SessionName),
+    /// There are as many sessions as there may be.
+    #[error("the server keeps {0} sessions, which is the most it may")]
+    TooManySessions(usize),
+    /// A position of another life of the log, which cannot be acknowledged.
+    #[error("the position is from another life of the log")]
+    PositionForeign,
     /// The log could not store it; nothing was stored.
     #[error("the log could not store the message: {0}")]
     LogFailed(Arc<str>),

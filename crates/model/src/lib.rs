@@ -9,18 +9,24 @@ mod message;
 mod position;
 mod record;
 mod selection;
+mod session;
 mod time;
 mod topic;
 
 pub mod limits;
 
 pub use delivery::{
-    ComeBack, Delivery, Gap, GapReason, IdempotencyKey, Published, Refusal, Since, Slow,
+    ComeBack, Delivery, Event, Gap, GapReason, IdempotencyKey, Published, Refusal, Since, Slow,
+    SubscribeOptions,
 };
 pub use filter::{FilterError, TopicFilter};
 pub use message::{EventType, Headers, Message, NameError};
 pub use position::{LogKind, Mark, PerLog, Position, PositionError};
 pub use record::{Encoding, Record};
 pub use selection::{Interest, Readable, Selection};
+pub use session::{
+    AckMode, Manage, Managed, SessionEnd, SessionInfo, SessionName, SessionNameError,
+    SessionOptions,
+};
 pub use time::Time;
 pub use topic::{Topic, TopicError};

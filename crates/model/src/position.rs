@@ -91,6 +91,26 @@ impl Position {
         self
     }
 
+    /// This position, moved on by whatever `other` is ahead in. A mark of another epoch replaces
+    /// ours: who compares epochs has done so before.
+    #[must_use]
+    pub fn advanced_by(mut self, other: Position) -> Position {
+        for log in LogKind::ALL {
+            match (self.0[log], other.0[log]) {
+                (Some(mine), Some(theirs))
+                    if mine.epoch == theirs.epoch && mine.offset >= theirs.offset => {}
+                (_, Some(theirs)) => self.0[log] = Some(theirs),
+                (_, None) => {}
+            }
+        }
+        self
+    }
+
+    /// Whether everything up to `mark` in `log` has been seen here.
+    pub fn covers(&self, log: LogKind, mark: Mark) -> bool {
+        self.0[log].is_some_and(|at| at.epoch == mark.epoch && at.offset >= mark.offset)
+    }
+
     /// The place in `log`, when this position has one.
     pub fn get(&self, log: LogKind) -> Option<Mark> {
         self.0[log]

@@ -10,16 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use slab::Slab;
 use tidings_broker::{Broker, Owner, Shard};
-use tidings_host::{House, Outcomes, Registry};
-use tidings_model::{Delivery, Published, Refusal, Time};
-use tidings_protocol::Ticket;
+use tidings_host::{House, Outcome, Outcomes, Registry};
+use tidings_model::{Delivery, Time};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::drive::outgoing::Piece;
 use crate::listen::Shared;
 use crate::options::{Options, Site};
-use crate::seat::{Ended, Slot};
+use crate::seat::Slot;
 
 /// Bytes read from a socket at once, into a buffer that all connections of the thread share.
 const SCRATCH_BYTES: usize = 64 * 1024;
@@ -49,14 +48,14 @@ pub(crate) struct Local {
 /// What other threads leave for this one.
 #[derive(Default)]
 struct Inbox {
-    outcomes: Mutex<Vec<(Owner, Ended)>>,
+    outcomes: Mutex<Vec<(Owner, Outcome)>>,
     bell: Notify,
 }
 
 impl Outcomes for Inbox {
-    fn published(&self, owner: Owner, ticket: Ticket, result: Result<Published, Refusal>) {
+    fn ended(&self, owner: Owner, outcome: Outcome) {
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-        outcomes.push((owner, (ticket, result)));
+        outcomes.push((owner, outcome));
         drop(outcomes);
         self.bell.notify_one();
     }
@@ -118,6 +117,11 @@ impl Local {
     /// Ends the subscriptions of a client that goes.
     pub(crate) fn leave(&self, client: &mut tidings_host::Client) {
         client.leave(&mut self.shard.borrow_mut());
+    }
+
+    /// A client's connection has taken everything it was given.
+    pub(crate) fn taken(&self, client: &mut tidings_host::Client) {
+        client.taken(&mut self.shard.borrow_mut());
     }
 
     /// Runs for the life of the thread: hands out outcomes, finds who is to be woken, keeps time.

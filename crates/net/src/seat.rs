@@ -4,19 +4,16 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use tidings_broker::Owner;
-use tidings_model::{Published, Refusal, Time};
-use tidings_protocol::Ticket;
+use tidings_host::Outcome;
+use tidings_model::Time;
 
 use crate::local::Local;
-
-/// A publish that ended.
-pub(crate) type Ended = (Ticket, Result<Published, Refusal>);
 
 /// What a seat's holder has to look at.
 #[derive(Default)]
 pub(crate) struct News {
-    /// Publishes that ended.
-    pub(crate) outcomes: Vec<Ended>,
+    /// What has ended that it waited for.
+    pub(crate) outcomes: Vec<Outcome>,
 }
 
 /// What the thread keeps of a seat.

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Span};
-use tidings_model::{Position, Refusal, Since, Slow, Topic, TopicFilter, limits};
+use tidings_model::{
+    AckMode, Position, Refusal, SessionName, SessionOptions, Since, Slow, SubscribeOptions, Topic,
+    TopicFilter, limits,
+};
 
 use crate::machine::{Output, SubId};
 use crate::problem::Problem;
@@ -30,14 +33,18 @@ pub struct Ask {
     pub wait: Option<Duration>,
     /// Payloads alone instead of the event form.
     pub raw: bool,
+    /// The durable session that the reader wants to be.
+    pub session: Option<SessionOptions>,
 }
 
 impl Ask {
     /// Reads the wishes out of a request.
     pub fn parse(request: &Request) -> Result<Ask, Problem> {
         let query = &request.query;
+        let session = session(query.get("session"), query.get("ack"), query.get("expires"))?;
         Ok(Ask {
-            filters: filters(request)?,
+            filters: filters(request, session.is_some())?,
+            session,
             // A browser repeats the URL of its first request whenever it comes back, and says in
             // the header how far it has come since: so the header goes before the URL.
             since: match request.header("last-event-id") {
@@ -57,24 +64,29 @@ impl Ask {
 
     /// The output that begins to read; `otherwise` is where, when the reader did not say.
     pub fn subscribe(&mut self, sub: SubId, otherwise: Since) -> Output {
-        Output::Subscribe {
-            sub,
+        let options = SubscribeOptions {
             filters: std::mem::take(&mut self.filters),
-            since: self.since.unwrap_or(otherwise),
+            since: self.since,
+            otherwise,
             slow: self.slow,
             window: None,
-        }
+            limit: self.limit,
+            session: self.session.take(),
+        };
+        Output::Subscribe(sub, options)
     }
 }
 
-/// The filters a request's URL names: `/t/{filter}`, or `/t?topic=…&topic=…`.
-fn filters(request: &Request) -> Result<Vec<TopicFilter>, Problem> {
+/// The filters a request's URL names: `/t/{filter}`, or `/t?topic=…&topic=…`. A session that is
+/// there may be asked for without.
+fn filters(request: &Request, in_session: bool) -> Result<Vec<TopicFilter>, Problem> {
     if let Some(name) = topic_of(request)? {
         return Ok(vec![TopicFilter::new(name)?]);
     }
     let filters =
         request.query.all("topic").map(TopicFilter::new).collect::<Result<Vec<_>, _>>()?;
     match filters.len() {
+        0 if in_session => Ok(filters),
         0 => Err(Problem::bad(
             "bad_topic",
             "no topic is named",
@@ -122,6 +134,44 @@ pub fn since(since: Option<&str>, last: Option<&str>) -> Result<Option<Since>, P
             )),
         },
     }
+}
+
+/// `session`, `ack` and `expires`, as text.
+pub fn session(
+    name: Option<&str>,
+    acks: Option<&str>,
+    expires: Option<&str>,
+) -> Result<Option<SessionOptions>, Problem> {
+    let Some(name) = name else {
+        return match acks.or(expires) {
+            None => Ok(None),
+            Some(_) => Err(Problem::bad(
+                "bad_query",
+                "ack and expires mean nothing without a session",
+                "name one: session=NAME",
+            )),
+        };
+    };
+    let acks = match acks {
+        None => None,
+        Some("auto") => Some(AckMode::Automatic),
+        Some("explicit") => Some(AckMode::Explicit),
+        Some(_) => return Err(bad_query("ack", "auto or explicit")),
+    };
+    let expiry = match expires.map(span) {
+        None => None,
+        Some(Some(expiry)) if !expiry.is_zero() => Some(expiry),
+        Some(_) => return Err(bad_query("expires", "a span such as 90s, 15m, 7d")),
+    };
+    Ok(Some(SessionOptions { name: session_name(name)?, acks, expiry }))
+}
+
+/// A session's name, as text.
+pub fn session_name(text: &str) -> Result<SessionName, Problem> {
+    SessionName::new(text).map_err(|error| {
+        let message = format!("the session's name `{text}`: {error}");
+        Problem::bad("bad_session", message, "a name is 1 to 128 bytes of text without / and *")
+    })
 }
 
 /// `slow`, as text.

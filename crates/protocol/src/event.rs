@@ -1,10 +1,8 @@
 //! The one event form, and the server's own events beside it. Documented in `docs/guide/http.md`.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use jiff::Timestamp;
-use tidings_model::{ComeBack, Encoding, Gap, Position, Record, Time};
+use tidings_model::{ComeBack, Encoding, Event, Gap, Position, Record, SessionEnd, Time};
 
 use crate::content::{self, Data, write_string, write_value};
 
@@ -13,36 +11,40 @@ static JSON: Encoding = Encoding { name: "event json" };
 /// The event as JSON on one line, without a line break.
 ///
 /// Readers of a single log all stand at the same position after an event, so they share one
-/// encoding; only a reader of both logs needs its own.
-pub fn json(record: &Arc<Record>, position: Position) -> Bytes {
-    shared(&JSON, record, position, |record, position| {
-        let mut out = Vec::with_capacity(192 + record.message.payload.len());
-        write_json(record, position, &mut out);
+/// encoding; only a reader of both logs, or one that is sent it again, needs its own.
+pub fn json(event: &Event) -> Bytes {
+    shared(&JSON, event, |event| {
+        let mut out = Vec::with_capacity(192 + event.record.message.payload.len());
+        write_json(event, &mut out);
         out.into()
     })
 }
 
-/// What `encode` gives for a record at a position; shared wherever the position is the record's
-/// own, which is where every reader of a single log stands.
+/// What `encode` gives for an event; shared wherever it depends on nothing but the record: the
+/// position is the record's own, as it is for every reader of a single log, and it is sent for
+/// the first time.
 pub fn shared(
     encoding: &'static Encoding,
-    record: &Record,
-    position: Position,
-    encode: impl Fn(&Record, Position) -> Bytes,
+    event: &Event,
+    encode: impl Fn(&Event) -> Bytes,
 ) -> Bytes {
-    if position == Position::at(record.log, record.mark) {
-        record.encoded(encoding, |record| encode(record, position))
+    let Event { record, position, attempt } = event;
+    if *attempt == 1 && *position == Position::at(record.log, record.mark) {
+        record.encoded(encoding, |_| encode(event))
     } else {
-        encode(record, position)
+        encode(event)
     }
 }
 
 /// Writes the event as JSON.
-pub fn write_json(record: &Record, position: Position, out: &mut Vec<u8>) {
-    let message = &*record.message;
+pub fn write_json(event: &Event, out: &mut Vec<u8>) {
+    let message = &*event.record.message;
     out.extend_from_slice(b"{\"topic\":");
     write_string(message.topic.as_str(), out);
-    field("position", &position.to_string(), out);
+    field("position", &event.position.to_string(), out);
+    if event.attempt > 1 {
+        out.extend_from_slice(format!(",\"attempt\":{}", event.attempt).as_bytes());
+    }
     field("time", &rfc3339(message.time), out);
     field("type", message.event_type.as_str(), out);
     if let Some(from) = &message.from {
@@ -104,6 +106,12 @@ pub fn gap(gap: &Gap) -> String {
 pub fn goodbye(position: Option<Position>, come_back: ComeBack) -> String {
     let position = position.map_or_else(String::new, |p| format!("\"position\":\"{p}\","));
     format!("{{\"type\":\"goodbye\",{position}\"retryMs\":{}}}", come_back.0.as_millis())
+}
+
+/// `goodbye`: the session that was read is another's now, or no more.
+pub fn ended(position: Option<Position>, end: SessionEnd) -> String {
+    let position = position.map_or_else(String::new, |p| format!(",\"position\":\"{p}\""));
+    format!("{{\"type\":\"goodbye\",\"reason\":\"{}\"{position}}}", end.as_str())
 }
 
 /// A time as RFC 3339 in UTC with milliseconds.

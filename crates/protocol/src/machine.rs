@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use tidings_model::{
-    ComeBack, Delivery, IdempotencyKey, Message, Position, Published, Refusal, Since, Slow, Time,
-    TopicFilter,
+    ComeBack, Delivery, IdempotencyKey, Manage, Managed, Message, Position, Published, Refusal,
+    SessionEnd, SubscribeOptions, Time, TopicFilter,
 };
 
 use crate::request::{Request, Response};
@@ -23,7 +23,7 @@ pub trait Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubId(pub u32);
 
-/// A machine's own name for one publish under way.
+/// A machine's own name for one publish, or one thing done with sessions, under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u32);
 
@@ -48,8 +48,12 @@ pub enum Input<'a> {
         /// Whether nothing more is there to read now.
         caught_up: bool,
     },
+    /// The subscription was a durable session's and is no more.
+    Ended(SubId, SessionEnd),
     /// What became of `Output::Publish`. Only now is it true.
     Published(Ticket, Result<Published, Refusal>),
+    /// What became of `Output::Manage`. Only now is it true.
+    Managed(Ticket, Result<Managed, Refusal>),
     /// The time asked for by `Output::WakeAt` has come.
     Deadline,
     /// The server shuts down: say so in the protocol's words and close.
@@ -80,25 +84,17 @@ pub enum Output {
     Text(Bytes, Bytes),
     /// A WebSocket binary message.
     Binary(Bytes),
-    /// Read from now on; answered by `Input::Subscribed`, then `Input::Deliveries`.
-    Subscribe {
-        /// The machine's name for it; not in use.
-        sub: SubId,
-        /// What to read; what several of them match comes once.
-        filters: Vec<TopicFilter>,
-        /// Where to begin.
-        since: Since,
-        /// What to do when behind.
-        slow: Slow,
-        /// How many events may be sent ahead of an `Ack`; `None`: any number.
-        window: Option<u32>,
-    },
+    /// Read from now on, under a name that is not in use; answered by `Input::Subscribed`, then
+    /// `Input::Deliveries`.
+    Subscribe(SubId, SubscribeOptions),
     /// Read no longer.
     Unsubscribe(SubId),
     /// Everything of the subscription up to this position has arrived for good.
     Ack(SubId, Position),
     /// Store these messages, all or none; answered by `Input::Published`.
     Publish(Ticket, Vec<Message>, Option<IdempotencyKey>),
+    /// Do something with sessions; answered by `Input::Managed`.
+    Manage(Ticket, Manage),
     /// Send `Input::Deadline` at this time; replaces the time asked for before.
     WakeAt(Time),
     /// Nothing more will be sent: close in good order once everything before is out.
@@ -119,6 +115,8 @@ pub enum CloseReason {
     Done,
     /// The server shuts down.
     Restart,
+    /// The durable session that was read is another's now, or no more.
+    SessionEnded(SessionEnd),
 }
 
 /// The outputs of a machine, in order.

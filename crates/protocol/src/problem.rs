@@ -38,7 +38,7 @@ impl Problem {
     /// The answer to a method that a URL does not take (RFC 9110 section 15.5.6).
     pub fn method_not_allowed(allowed: &'static str) -> Response {
         let message = format!("only these methods work here: {allowed}");
-        let hint = "POST publishes, GET reads";
+        let hint = "use one of them; OPTIONS says them too";
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message, hint)
             .to_response()
             .with(header::ALLOW, allowed)
@@ -119,6 +119,17 @@ impl From<&Refusal> for Problem {
             }
             Refusal::TooManyTopics(_) => {
                 (507, "too_many_topics_stored", "have the operator raise limits.topics")
+            }
+            Refusal::SessionUnknown(_) => {
+                (404, "session_unknown", "name topics to begin it, or see GET /s")
+            }
+            Refusal::TooManySessions(_) => (
+                507,
+                "too_many_sessions",
+                "delete some, or have the operator raise limits.sessions",
+            ),
+            Refusal::PositionForeign => {
+                (400, "bad_position", "acknowledge a position that this session was sent")
             }
             Refusal::LogFailed(_) => (507, "log_full", "nothing was stored; try again later"),
         };

@@ -1,12 +1,11 @@
 //! The machine behind every endless HTTP answer. Transports differ by an [`Encoder`] only.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, StatusCode, header};
-use tidings_model::{ComeBack, Delivery, Gap, Position, Record, Since, Time};
+use tidings_model::{ComeBack, Delivery, Event, Gap, Position, SessionEnd, Since, Time};
 
 use crate::ask::{Ask, all_or_nothing};
 use crate::machine::{CloseReason, Input, Output, Outputs, Protocol, SubId};
@@ -24,13 +23,15 @@ pub trait Encoder: Default + 'static {
     /// The first bytes, which tell the reader where it stands.
     fn ready(position: Position, raw: bool) -> Bytes;
     /// One event; `raw` asks for the payload alone.
-    fn event(record: &Arc<Record>, position: Position, raw: bool) -> Bytes;
+    fn event(event: &Event, raw: bool) -> Bytes;
     /// History is gone.
     fn gap(gap: &Gap) -> Bytes;
     /// The stream is alive.
     fn heartbeat(position: Position, now: Time, raw: bool) -> Bytes;
     /// The server is about to close.
     fn goodbye(position: Position, come_back: ComeBack, raw: bool) -> Bytes;
+    /// The stream's session is another's now, or no more: the reader should not come back.
+    fn ended(position: Position, end: SessionEnd, raw: bool) -> Bytes;
 }
 
 /// One endless answer.
@@ -98,9 +99,9 @@ impl<E: Encoder> EventStream<E> {
                     self.position = gap.position;
                     out.push(Output::Send(E::gap(gap)));
                 }
-                Delivery::Event(record, position) => {
-                    self.position = *position;
-                    out.push(Output::Send(E::event(record, *position, self.raw)));
+                Delivery::Event(event) => {
+                    self.position = event.position;
+                    out.push(Output::Send(E::event(event, self.raw)));
                     if let Some(left) = &mut self.left {
                         *left -= 1;
                         if *left == 0 {
@@ -142,7 +143,14 @@ impl<E: Encoder> Protocol for EventStream<E> {
                 out.push(Output::Send(E::goodbye(self.position, come_back, self.raw)));
                 out.push(Output::Close(CloseReason::Restart));
             }
-            Input::Deliveries { .. } | Input::Frame(_) | Input::Published(..) => {}
+            Input::Ended(_, end) => {
+                out.push(Output::Send(E::ended(self.position, end, self.raw)));
+                out.push(Output::Close(CloseReason::SessionEnded(end)));
+            }
+            Input::Deliveries { .. }
+            | Input::Frame(_)
+            | Input::Published(..)
+            | Input::Managed(..) => {}
         }
     }
 }

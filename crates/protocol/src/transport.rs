@@ -31,6 +31,13 @@ pub enum Mount {
     Read(&'static [&'static str]),
     /// `GET` of a topic's URL with `?wait=`.
     ReadHeld,
+    /// Every request for a path, and whatever lies under it.
+    Under {
+        /// The path.
+        path: &'static str,
+        /// What may be done there, as `Allow` has it.
+        methods: &'static str,
+    },
     /// A WebSocket on a topic's URL.
     TopicSocket,
     /// A WebSocket on a path of its own, by subprotocol.

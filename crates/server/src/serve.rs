@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces};
+use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, SessionLimits};
 use tidings_host::Registry;
 use tidings_log::{
     Damage, Directory, DiskLog, DiskOptions, Log, MemoryLimits, MemoryLog, Policy, Retention,
@@ -75,7 +75,10 @@ fn serve(config: &Config) -> anyhow::Result<()> {
             }
             ready.store(false, Ordering::Relaxed);
         };
-        match server.run(stop).await {
+        let cut = server.run(stop).await;
+        // How far sessions have come that their last connections did not wait to see stored.
+        broker.save_sessions(clock.now());
+        match cut {
             0 => tracing::info!("all connections ended in good order"),
             cut => tracing::warn!("{cut} connections did not end in {:?} and were cut", config.times.drain),
         }
@@ -115,8 +118,13 @@ fn broker(config: &Config, now: Time) -> anyhow::Result<Broker> {
         idempotency_keys_max: config.limits.idempotency_keys,
         idempotency_keep: config.times.idempotency,
         subscriptions_max: config.limits.subscriptions,
+        sessions: SessionLimits {
+            sessions_max: config.limits.sessions,
+            expiry: config.times.session,
+            expiry_max: config.times.session_max,
+        },
     };
-    Ok(Broker::new(namespaces, logs, limits))
+    Ok(Broker::new(namespaces, logs, limits, now))
 }
 
 fn memory_log(kind: LogKind, namespaces: &Namespaces, config: &Config) -> Arc<dyn Log> {

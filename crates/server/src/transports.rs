@@ -14,4 +14,5 @@ pub(crate) static TRANSPORTS: &[&Transport] = &[
     &tidings_websocket::WEBSOCKET,
     &tidings_v1::TIDINGS_V1,
     &tidings_publish::PUBLISH,
+    &tidings_sessions::SESSIONS,
 ];

@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, Owner, Shard};
-use tidings_host::{Carrier, Client, House, Outcomes};
+use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, Owner, Shard, Subscribed};
+use tidings_host::{Carrier, Client, House, Outcome, Outcomes};
 use tidings_log::{MemoryLimits, MemoryLog, Retention};
 use tidings_model::{
-    Delivery, LogKind, Message, PerLog, Published, Refusal, Time, Topic, TopicFilter,
+    AckMode, Delivery, LogKind, Message, PerLog, Published, Refusal, SessionName, SessionOptions,
+    Since, Slow, SubscribeOptions, Time, Topic, TopicFilter,
 };
-use tidings_protocol::Ticket;
 
 /// A house of one thread.
 pub struct Rooms {
@@ -27,12 +27,12 @@ pub struct Rooms {
 #[derive(Default)]
 struct Mail(Mutex<Vec<Letter>>);
 
-/// A publish that ended: whose, which, and how.
-type Letter = (Owner, Ticket, Result<Published, Refusal>);
+/// Something that ended: whose, and how.
+type Letter = (Owner, Outcome);
 
 impl Outcomes for Mail {
-    fn published(&self, owner: Owner, ticket: Ticket, result: Result<Published, Refusal>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((owner, ticket, result));
+    fn ended(&self, owner: Owner, outcome: Outcome) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((owner, outcome));
     }
 }
 
@@ -56,7 +56,7 @@ impl Rooms {
             Arc::new(MemoryLog::new(kind, epoch, MemoryLimits::default(), policy))
         });
         let shared: Logs = PerLog::from_fn(|kind| Arc::clone(&logs[kind]) as Arc<_>);
-        let broker = Broker::new(namespaces, shared, Limits::default());
+        let broker = Broker::new(namespaces, shared, Limits::default(), now);
         let shard = broker.shard(Box::new(|| {}));
         Rooms { broker, logs, now, shard, outcomes: Arc::default(), deliveries: Vec::new() }
     }
@@ -73,14 +73,14 @@ impl Rooms {
         })
     }
 
-    /// Gives a client the outcomes of its publishes.
+    /// Gives a client the outcomes it waits for.
     pub fn settle(&mut self, owner: Owner, client: &mut Client, carrier: &mut dyn Carrier) {
         let mut mail = self.outcomes.0.lock().unwrap_or_else(PoisonError::into_inner);
         let arrived = std::mem::take(&mut *mail);
         drop(mail);
-        for (to, ticket, result) in arrived {
+        for (to, outcome) in arrived {
             assert_eq!(to, owner, "an outcome for somebody else");
-            self.house(|house| client.published(ticket, result, house, carrier));
+            self.house(|house| client.ended(outcome, house, carrier));
         }
     }
 
@@ -89,6 +89,37 @@ impl Rooms {
         let mut ready = Vec::new();
         while self.shard.dispatch(|owner| ready.push(owner)) {}
         ready
+    }
+
+    /// A client's connection has taken everything it was given.
+    pub fn taken(&mut self, client: &mut Client) {
+        client.taken(&mut self.shard);
+    }
+
+    /// Becomes a session that reads a topic from now on and acknowledges explicitly; and leaves.
+    pub fn session(&mut self, name: &str, topic: &str) {
+        let name = SessionName::new(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let filter = TopicFilter::new(topic).unwrap_or_else(|error| panic!("{topic}: {error}"));
+        let acks = Some(AckMode::Explicit);
+        let options = SubscribeOptions {
+            filters: vec![filter],
+            since: None,
+            otherwise: Since::Now,
+            slow: Slow::Gap,
+            window: None,
+            limit: None,
+            session: Some(SessionOptions { name, acks, expiry: None }),
+        };
+        let Subscribed { result, unsaved, .. } = self.shard.subscribe(u64::MAX, options, self.now);
+        let (key, _) = result.unwrap_or_else(|refusal| panic!("{refusal}"));
+        if let Some(unsaved) = unsaved {
+            self.broker.save_session(
+                unsaved,
+                self.now,
+                Box::new(|result| assert_eq!(result, Ok(()))),
+            );
+        }
+        self.shard.unsubscribe(key);
     }
 
     /// Ends a client's subscriptions.

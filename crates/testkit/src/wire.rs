@@ -15,6 +15,9 @@
 //! bytes HEX                       the peer sends a binary message
 //! wait 15s                        time passes
 //! closing 2s                      the server shuts down
+//! session NAME TOPIC              somebody else becomes a session that reads the topic, and leaves
+//! leave                           the peer is gone
+//! tick                            the server looks at ages and stores what it has put off
 //! ```
 //!
 //! `{n}` stands for the position of the n-th stored message, `{foreign}` for one of another life of
@@ -76,12 +79,14 @@ fn play(transports: &'static [&'static Transport], script: &str) -> String {
         let _ = writeln!(stage.out, "{line}");
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
-            "GET" | "HEAD" | "POST" => {
+            "GET" | "HEAD" | "POST" | "DELETE" => {
                 let (mut headers, mut body) = (HeaderMap::new(), Vec::new());
                 while let Some(line) = lines.next_if(|l| l.contains(": ") || l.starts_with('|')) {
                     let _ = writeln!(stage.out, "{line}");
                     match (line.strip_prefix('|'), line.split_once(": ")) {
-                        (Some(text), _) => body.extend_from_slice(unescape(text).as_bytes()),
+                        (Some(text), _) => {
+                            body.extend_from_slice(expand(&unescape(text)).as_bytes());
+                        }
                         (None, Some((name, value))) => {
                             let name: HeaderName = name.parse().unwrap();
                             headers.append(name, HeaderValue::from_str(&expand(value)).unwrap());
@@ -97,6 +102,9 @@ fn play(transports: &'static [&'static Transport], script: &str) -> String {
             "bytes" => stage.frame(Frame::Binary(&hex(rest))),
             "wait" => stage.wait(ask::span(rest).unwrap_or_else(|| panic!("{line}"))),
             "closing" => stage.closing(ask::span(rest).unwrap_or_else(|| panic!("{line}"))),
+            "session" => stage.session(rest),
+            "leave" => stage.leave(),
+            "tick" => stage.rooms.broker.tick(stage.rooms.now),
             "" | "#" => {}
             _ => panic!("not a direction: {line}"),
         }
@@ -148,10 +156,20 @@ impl Stage {
         self.act(|_, _, _| {});
     }
 
-    fn open(&mut self, method: Method, target: &str, headers: HeaderMap, body: Bytes) {
+    fn session(&mut self, rest: &str) {
+        let (name, topic) = rest.split_once(' ').unwrap_or_else(|| panic!("session NAME TOPIC"));
+        self.rooms.session(name, topic);
+        self.act(|_, _, _| {});
+    }
+
+    fn leave(&mut self) {
         if let Some(mut before) = self.client.take() {
             self.rooms.leave(&mut before);
         }
+    }
+
+    fn open(&mut self, method: Method, target: &str, headers: HeaderMap, body: Bytes) {
+        self.leave();
         self.tape = Tape::default();
         let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
         let request = Request::new(method, path, query, headers, body);
@@ -193,6 +211,7 @@ impl Stage {
             self.rooms.settle(0, client, &mut self.tape);
             self.rooms.dispatch();
             while self.rooms.house(|house| client.deliver(house, &mut self.tape)) {}
+            self.rooms.taken(client);
         }
         while let Some(said) = self.tape.said.pop_front() {
             self.tell(said);

@@ -3,10 +3,8 @@
 //! Only the encoding is here; the machine is the shared [`EventStream`]. Must never write a line
 //! break inside an object.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use tidings_model::{ComeBack, Encoding, Gap, Position, Record, Time};
+use tidings_model::{ComeBack, Encoding, Event, Gap, Position, SessionEnd, Time};
 use tidings_protocol::stream::{Encoder, EventStream};
 use tidings_protocol::{Mount, Transport, content, event};
 
@@ -33,13 +31,13 @@ impl Encoder for Ndjson {
         if raw { Bytes::new() } else { line(event::ready(position)) }
     }
 
-    fn event(record: &Arc<Record>, position: Position, raw: bool) -> Bytes {
+    fn event(event: &Event, raw: bool) -> Bytes {
         if raw {
-            record.encoded(&RAW, |record| line(event::value(record)))
+            event.record.encoded(&RAW, |record| line(event::value(record)))
         } else {
-            event::shared(&LINE, record, position, |record, position| {
-                let mut out = Vec::with_capacity(192 + record.message.payload.len());
-                event::write_json(record, position, &mut out);
+            event::shared(&LINE, event, |event| {
+                let mut out = Vec::with_capacity(192 + event.record.message.payload.len());
+                event::write_json(event, &mut out);
                 line(out)
             })
         }
@@ -55,6 +53,10 @@ impl Encoder for Ndjson {
 
     fn goodbye(position: Position, come_back: ComeBack, raw: bool) -> Bytes {
         if raw { Bytes::new() } else { line(event::goodbye(Some(position), come_back)) }
+    }
+
+    fn ended(position: Position, end: SessionEnd, raw: bool) -> Bytes {
+        if raw { Bytes::new() } else { line(event::ended(Some(position), end)) }
     }
 }
 

@@ -1,22 +1,21 @@
 //! The machine of one poll: collect what there is, answer once.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, StatusCode, header};
-use tidings_model::{Delivery, Gap, Position, Record, Since, Time};
+use tidings_model::{Delivery, Event, Gap, Position, SessionEnd, Since, Time};
 use tidings_protocol::ask::{Ask, EVENTS_MAX, all_or_nothing};
 use tidings_protocol::stream::POSITION_HEADER;
 use tidings_protocol::{
-    Input, Output, Outputs, Protocol, Request, Response, Settings, SubId, event,
+    Input, Output, Outputs, Problem, Protocol, Request, Response, Settings, SubId, event,
 };
 
 /// Events in an answer when the reader names no limit.
 const LIMIT_DEFAULT: u32 = 100;
 
-/// Payload bytes after which an answer is full, whatever the limit: one answer is held whole in
-/// memory. One event always fits.
+/// Payload bytes after which no more is taken into an answer, whatever the limit: one answer is
+/// held whole in memory.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
 
 /// How long a long poll is held when the reader does not say.
@@ -36,15 +35,10 @@ pub(crate) struct Poll {
     limit: u32,
     raw: bool,
     if_none_match: Option<Box<str>>,
-    items: Vec<Item>,
+    items: Vec<Delivery>,
     bytes: usize,
     position: Position,
     answered: bool,
-}
-
-enum Item {
-    Event(Arc<Record>, Position),
-    Gap(Gap),
 }
 
 impl Poll {
@@ -80,33 +74,19 @@ impl Poll {
         if let Some(Since::Last(last)) = ask.since {
             self.limit = ask.limit.unwrap_or(last.min(EVENTS_MAX));
         }
+        // Nothing is read that the answer does not take.
+        ask.limit = Some(self.limit);
         out.push(ask.subscribe(SUB, otherwise));
     }
 
     fn deliver(&mut self, deliveries: &[Delivery], position: Position) {
-        for delivery in deliveries {
-            if self.is_full() {
-                return;
-            }
-            match delivery {
-                Delivery::Event(record, position) => {
-                    self.position = *position;
-                    self.bytes += record.message.payload.len();
-                    self.items.push(Item::Event(Arc::clone(record), *position));
-                }
-                Delivery::Gap(gap) => {
-                    self.position = gap.position;
-                    self.items.push(Item::Gap(*gap));
-                }
-            }
-        }
-        if !self.is_full() {
-            self.position = position;
-        }
+        self.bytes += deliveries.iter().map(payload_bytes).sum::<usize>();
+        self.items.extend_from_slice(deliveries);
+        self.position = position;
     }
 
     fn is_full(&self) -> bool {
-        let events = self.items.iter().filter(|item| matches!(item, Item::Event(..))).count();
+        let events = self.items.iter().filter(|item| matches!(item, Delivery::Event(_))).count();
         events >= self.limit as usize || self.bytes >= ANSWER_BYTES_MAX
     }
 
@@ -144,10 +124,10 @@ impl Poll {
         let mut first = true;
         for item in &self.items {
             let json: Bytes = match item {
-                Item::Event(record, _) if self.raw => event::value(record).into(),
-                Item::Event(record, position) => event::json(record, *position),
-                Item::Gap(_) if self.raw => continue,
-                Item::Gap(gap) => event::gap(gap).into(),
+                Delivery::Event(event) if self.raw => event::value(&event.record).into(),
+                Delivery::Event(event) => event::json(event),
+                Delivery::Gap(_) if self.raw => continue,
+                Delivery::Gap(gap) => event::gap(gap).into(),
             };
             if !first {
                 body.push(b',');
@@ -174,10 +154,10 @@ impl Poll {
         };
         for item in &self.items {
             match item {
-                Item::Event(record, _) => {
+                Delivery::Event(Event { record, .. }) => {
                     mix(Position::at(record.log, record.mark).to_string());
                 }
-                Item::Gap(gap) => mix(gap.to.to_string()),
+                Delivery::Gap(gap) => mix(gap.to.to_string()),
             }
         }
         format!("W/\"{hash:016x}\"")
@@ -185,8 +165,8 @@ impl Poll {
 
     fn first_gap(&self) -> Option<&Gap> {
         self.items.iter().find_map(|item| match item {
-            Item::Gap(gap) => Some(gap),
-            Item::Event(..) => None,
+            Delivery::Gap(gap) => Some(gap),
+            Delivery::Event(_) => None,
         })
     }
 }
@@ -218,9 +198,31 @@ impl Protocol for Poll {
                 }
             }
             Input::Deadline | Input::Closing(_) => self.respond(out),
-            Input::Frame(_) | Input::Published(..) => {}
+            Input::Ended(_, end) => {
+                self.answered = true;
+                out.push(Output::Respond(ended(end).to_response()));
+            }
+            Input::Frame(_) | Input::Published(..) | Input::Managed(..) => {}
         }
     }
+}
+
+fn payload_bytes(delivery: &Delivery) -> usize {
+    match delivery {
+        Delivery::Event(event) => event.record.message.payload.len(),
+        Delivery::Gap(_) => 0,
+    }
+}
+
+/// What a held poll is told whose session is another's now, or no more.
+fn ended(end: SessionEnd) -> Problem {
+    let (message, hint) = match end {
+        SessionEnd::TakenOver => {
+            ("another connection has become this session", "use one connection for each session")
+        }
+        SessionEnd::Deleted => ("the session was deleted", "begin it anew, or read without it"),
+    };
+    Problem::new(StatusCode::CONFLICT, end.as_str(), message, hint)
 }
 
 /// Weak comparison (RFC 9110 section 13.1.2).

@@ -4,10 +4,8 @@
 //! shared [`EventStream`]. Must never let a payload break the framing: every line of it becomes a
 //! `data:` field of its own.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use tidings_model::{ComeBack, Encoding, Gap, Position, Record, Time};
+use tidings_model::{ComeBack, Encoding, Event, Gap, Position, SessionEnd, Time};
 use tidings_protocol::content::{self, Data};
 use tidings_protocol::stream::{Encoder, EventStream};
 use tidings_protocol::{Mount, Transport, event};
@@ -23,6 +21,10 @@ pub static SSE: Transport = Transport {
 
 /// How long a browser waits before it reconnects, in milliseconds, when nobody told it.
 const RETRY_MS: u32 = 1000;
+
+/// How long a browser waits that should not come back at all: its page would take the session over
+/// from the one that has it now, without end.
+const AWAY_MS: u32 = 24 * 60 * 60 * 1000;
 
 static EVENT: Encoding = Encoding { name: "sse event" };
 static RAW: Encoding = Encoding { name: "sse raw" };
@@ -40,11 +42,11 @@ impl Encoder for Sse {
         out.into()
     }
 
-    fn event(record: &Arc<Record>, position: Position, raw: bool) -> Bytes {
+    fn event(event: &Event, raw: bool) -> Bytes {
         if raw {
-            event::shared(&RAW, record, position, raw_event)
+            event::shared(&RAW, event, raw_event)
         } else {
-            event::shared(&EVENT, record, position, full_event)
+            event::shared(&EVENT, event, full_event)
         }
     }
 
@@ -61,23 +63,31 @@ impl Encoder for Sse {
         write(&mut out, position, "goodbye", &event::goodbye(Some(position), come_back));
         out.into()
     }
+
+    fn ended(position: Position, end: SessionEnd, _raw: bool) -> Bytes {
+        let mut out = format!("retry: {AWAY_MS}\n").into_bytes();
+        write(&mut out, position, "goodbye", &event::ended(Some(position), end));
+        out.into()
+    }
 }
 
-fn full_event(record: &Record, position: Position) -> Bytes {
-    let mut out = Vec::with_capacity(256 + record.message.payload.len());
-    write_fields(&mut out, position, record.message.event_type.as_str());
+fn full_event(event: &Event) -> Bytes {
+    let message = &event.record.message;
+    let mut out = Vec::with_capacity(256 + message.payload.len());
+    write_fields(&mut out, event.position, message.event_type.as_str());
     out.extend_from_slice(b"data: ");
     // JSON on one line, so one field is enough.
-    event::write_json(record, position, &mut out);
+    event::write_json(event, &mut out);
     out.extend_from_slice(b"\n\n");
     out.into()
 }
 
-fn raw_event(record: &Record, position: Position) -> Bytes {
-    let message = &record.message;
+fn raw_event(event: &Event) -> Bytes {
+    let message = &event.record.message;
+    let (position, name) = (event.position, message.event_type.as_str());
     match content::data(&message.content_type, &message.payload) {
-        Data::Json(text) | Data::Text(text) => named(position, message.event_type.as_str(), text),
-        Data::Bytes(bytes) => named(position, message.event_type.as_str(), &content::base64(bytes)),
+        Data::Json(text) | Data::Text(text) => named(position, name, text),
+        Data::Bytes(bytes) => named(position, name, &content::base64(bytes)),
     }
 }
 

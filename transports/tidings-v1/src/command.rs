@@ -7,8 +7,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tidings_model::{
-    EventType, Headers, IdempotencyKey, Message, NameError, Position, Since, Slow, Time, Topic,
-    TopicFilter, limits,
+    EventType, Headers, IdempotencyKey, Message, NameError, Position, SessionOptions, Since, Slow,
+    Time, Topic, TopicFilter, limits,
 };
 use tidings_protocol::{Problem, ask, content};
 
@@ -32,6 +32,9 @@ pub(crate) struct Raw {
     last: Option<u32>,
     slow: Option<String>,
     window: Option<u32>,
+    session: Option<String>,
+    ack: Option<String>,
+    expires: Option<Value>,
     topic: Option<String>,
     /// `null` is data too, and not the same as none.
     #[serde(deserialize_with = "present")]
@@ -56,9 +59,10 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 /// What is to be read by one subscription.
 pub(crate) struct Subscribe {
     pub(crate) topics: Vec<(String, Result<TopicFilter, Problem>)>,
-    pub(crate) since: Since,
+    pub(crate) since: Option<Since>,
     pub(crate) slow: Slow,
     pub(crate) window: Option<u32>,
+    pub(crate) session: Option<SessionOptions>,
 }
 
 /// Reads a frame as a command: its id, as far as there is one, and the command.
@@ -92,7 +96,10 @@ impl Raw {
 
     /// This command as `subscribe`.
     pub(crate) fn subscribe(self) -> Result<Subscribe, Problem> {
-        if self.topics.is_empty() {
+        let expires = self.expires.as_ref().map(span_text);
+        let session =
+            ask::session(self.session.as_deref(), self.ack.as_deref(), expires.as_deref())?;
+        if self.topics.is_empty() && session.is_none() {
             return Err(bad("topics is missing or empty", "list what to read: [\"a\", \"b/**\"]"));
         }
         if self.topics.len() > limits::SELECTION_MAX {
@@ -106,9 +113,10 @@ impl Raw {
             window => window,
         };
         Ok(Subscribe {
-            since: ask::since(self.since.as_deref(), last.as_deref())?.unwrap_or(Since::Now),
+            since: ask::since(self.since.as_deref(), last.as_deref())?,
             slow: ask::slow(self.slow.as_deref())?,
             window,
+            session,
             topics: self
                 .topics
                 .into_iter()
@@ -203,12 +211,16 @@ fn payload(data: Value, encoding: Option<&str>) -> Result<(Bytes, &'static str),
     }
 }
 
-fn expiry(ttl: &Value, now: Time) -> Result<Time, Problem> {
-    let text = match ttl {
+/// A span as clients give it: a text, or a number of seconds.
+fn span_text(value: &Value) -> String {
+    match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
-    };
-    match ask::span(&text) {
+    }
+}
+
+fn expiry(ttl: &Value, now: Time) -> Result<Time, Problem> {
+    match ask::span(&span_text(ttl)) {
         Some(span) if !span.is_zero() => Ok(now + span),
         _ => {
             Err(bad(format!("ttl {ttl} is not a span of time"), "say seconds, or such as \"15m\""))

@@ -6,7 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
-use tidings_model::{Delivery, Encoding, Position, Published, Refusal, Time, TopicFilter};
+use tidings_model::{
+    Delivery, Encoding, Manage, Managed, Position, Published, Refusal, SessionEnd, SessionName,
+    Since, SubscribeOptions, Time, TopicFilter,
+};
 use tidings_protocol::{
     CloseReason, Frame, Input, Output, Outputs, Problem, Protocol, Response, Settings, SubId,
     Ticket, event,
@@ -15,7 +18,7 @@ use tidings_protocol::{
 use crate::answer::{Asked, answer, fail, text};
 use crate::command::{self, Raw, bad};
 
-/// Most publishes under way on one socket; the client waits for answers before it sends more.
+/// Most publishes and stored acknowledgements under way on one socket; the client waits for answers before it sends more.
 const PUBLISHES_MAX: usize = 1024;
 
 /// The event with the brace that closes what the subscription's prefix has opened.
@@ -30,12 +33,16 @@ pub(crate) struct Session {
     subs: BTreeMap<SubId, Subscription>,
     names: BTreeMap<Box<str>, SubId>,
     publishes: BTreeMap<Ticket, Publishing>,
+    /// Acknowledgements of sessions that are being stored, and the ids of their commands.
+    acks: BTreeMap<Ticket, Option<Value>>,
 }
 
 struct Subscription {
     name: Box<str>,
     /// What goes before each of its events: `{"sub":"NAME","event":`.
     prefix: Bytes,
+    /// The durable session that it is.
+    session: Option<SessionName>,
     /// The command it came by, until it is answered.
     asked: Option<Asked>,
 }
@@ -55,6 +62,7 @@ impl Session {
             subs: BTreeMap::new(),
             names: BTreeMap::new(),
             publishes: BTreeMap::new(),
+            acks: BTreeMap::new(),
         }
     }
 
@@ -100,8 +108,9 @@ impl Session {
         let wanted = raw.subscribe()?;
         let filters: Vec<TopicFilter> =
             wanted.topics.iter().filter_map(|(_, f)| f.as_ref().ok().cloned()).collect();
+        let session = wanted.session.as_ref().map(|session| session.name.clone());
         let asked = Asked { id, topics: wanted.topics };
-        if filters.is_empty() {
+        if filters.is_empty() && (wanted.session.is_none() || !asked.topics.is_empty()) {
             asked.refuse(
                 &bad("none of the topics can be read", "see each topic's own error"),
                 &[],
@@ -113,14 +122,17 @@ impl Session {
         self.next_sub += 1;
         let prefix = format!("{{\"sub\":{},\"event\":", json!(name)).into();
         self.names.insert(name.clone(), sub);
-        self.subs.insert(sub, Subscription { name, prefix, asked: Some(asked) });
-        out.push(Output::Subscribe {
-            sub,
+        self.subs.insert(sub, Subscription { name, prefix, session, asked: Some(asked) });
+        let options = SubscribeOptions {
             filters,
             since: wanted.since,
+            otherwise: Since::Now,
             slow: wanted.slow,
             window: wanted.window,
-        });
+            limit: None,
+            session: wanted.session,
+        };
+        out.push(Output::Subscribe(sub, options));
         Ok(())
     }
 
@@ -167,24 +179,53 @@ impl Session {
 
     fn ack(&mut self, raw: &Raw, out: &mut Outputs) -> Result<(), Problem> {
         let sub = self.known(raw)?;
-        out.push(Output::Ack(sub, raw.ack()?));
-        answer(raw.id.clone(), true, json!({}), out);
+        let position = raw.ack()?;
+        let session = self.subs.get(&sub).and_then(|subscription| subscription.session.clone());
+        let Some(session) = session else {
+            out.push(Output::Ack(sub, position));
+            answer(raw.id.clone(), true, json!({}), out);
+            return Ok(());
+        };
+        if self.publishes.len() + self.acks.len() >= PUBLISHES_MAX {
+            return Err(too_many_under_way());
+        }
+        let ticket = self.next_ticket();
+        self.acks.insert(ticket, raw.id.clone());
+        out.push(Output::Ack(sub, position));
+        out.push(Output::Manage(ticket, Manage::Ack(session, position)));
         Ok(())
     }
 
+    fn managed(&mut self, ticket: Ticket, result: Result<Managed, Refusal>, out: &mut Outputs) {
+        let Some(id) = self.acks.remove(&ticket) else { return };
+        match result {
+            Ok(_) => answer(id, true, json!({}), out),
+            Err(refusal) => fail(id, &Problem::from(&refusal), out),
+        }
+    }
+
+    /// A subscription's session is another's now, or no more.
+    fn ended(&mut self, sub: SubId, end: SessionEnd, out: &mut Outputs) {
+        if let Some(subscription) = self.subs.get(&sub) {
+            let goodbye = event::ended(None, end) + "}";
+            out.push(Output::Text(subscription.prefix.clone(), goodbye.into()));
+        }
+        self.forget(sub);
+    }
+
+    fn next_ticket(&mut self) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        ticket
+    }
+
     fn publish(&mut self, raw: Raw, now: Time, out: &mut Outputs) -> Result<(), Problem> {
-        if self.publishes.len() >= PUBLISHES_MAX {
-            return Err(Problem::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too_many_publishes",
-                format!("{PUBLISHES_MAX} publishes are under way on this socket"),
-                "wait for their answers",
-            ));
+        if self.publishes.len() + self.acks.len() >= PUBLISHES_MAX {
+            return Err(too_many_under_way());
         }
         let id = raw.id.clone();
         let (message, idempotency_key) = raw.publish(now)?;
-        let ticket = Ticket(self.next_ticket);
-        self.next_ticket = self.next_ticket.wrapping_add(1);
+        let ticket = self.next_ticket();
         let topic = message.topic.as_str().to_owned();
         self.publishes.insert(ticket, Publishing { id, topic });
         out.push(Output::Publish(ticket, vec![message], idempotency_key));
@@ -206,14 +247,12 @@ impl Session {
         let Some(subscription) = self.subs.get(&sub) else { return };
         for delivery in deliveries {
             let closed = match delivery {
-                Delivery::Event(record, position) => {
-                    event::shared(&EVENT, record, *position, |record, position| {
-                        let mut json = Vec::new();
-                        event::write_json(record, position, &mut json);
-                        json.push(b'}');
-                        json.into()
-                    })
-                }
+                Delivery::Event(event) => event::shared(&EVENT, event, |event| {
+                    let mut json = Vec::new();
+                    event::write_json(event, &mut json);
+                    json.push(b'}');
+                    json.into()
+                }),
                 Delivery::Gap(gap) => (event::gap(gap) + "}").into(),
             };
             out.push(Output::Text(subscription.prefix.clone(), closed));
@@ -234,6 +273,15 @@ impl Session {
     }
 }
 
+fn too_many_under_way() -> Problem {
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too_many_publishes",
+        format!("{PUBLISHES_MAX} publishes are under way on this socket"),
+        "wait for their answers",
+    )
+}
+
 impl Protocol for Session {
     fn handle(&mut self, input: Input<'_>, now: Time, out: &mut Outputs) {
         match input {
@@ -252,6 +300,8 @@ impl Protocol for Session {
             Input::Subscribed(sub, result, refused) => self.subscribed(sub, result, refused, out),
             Input::Deliveries { sub, deliveries, .. } => self.deliver(sub, deliveries, out),
             Input::Published(ticket, result) => self.published(ticket, result, out),
+            Input::Managed(ticket, result) => self.managed(ticket, result, out),
+            Input::Ended(sub, end) => self.ended(sub, end, out),
             Input::Closing(come_back) => {
                 out.push(Output::text(event::goodbye(None, come_back)));
                 out.push(Output::Close(CloseReason::Restart));

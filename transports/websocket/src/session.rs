@@ -67,12 +67,12 @@ impl TopicSocket {
         for delivery in deliveries {
             match delivery {
                 Delivery::Gap(gap) => out.push(Output::text(event::gap(gap))),
-                Delivery::Event(record, position) => {
-                    let message = &record.message;
+                Delivery::Event(event) => {
+                    let message = &event.record.message;
                     out.push(match content::data(&message.content_type, &message.payload) {
                         Data::Bytes(_) if self.raw => Output::Binary(message.payload.clone()),
                         _ if self.raw => Output::Text(Bytes::new(), message.payload.clone()),
-                        _ => Output::Text(Bytes::new(), event::json(record, *position)),
+                        _ => Output::Text(Bytes::new(), event::json(event)),
                     });
                     if let Some(left) = &mut self.left {
                         *left -= 1;
@@ -117,7 +117,13 @@ impl Protocol for TopicSocket {
                 }
                 out.push(Output::Close(CloseReason::Restart));
             }
-            Input::Published(_, Ok(_)) | Input::Deadline => {}
+            Input::Ended(_, end) => {
+                if !self.raw {
+                    out.push(Output::text(event::ended(self.position, end)));
+                }
+                out.push(Output::Close(CloseReason::SessionEnded(end)));
+            }
+            Input::Published(_, Ok(_)) | Input::Managed(..) | Input::Deadline => {}
         }
     }
 }

@@ -240,6 +240,7 @@ impl Exchange {
             if wire.out.poll_write(stream, now, patience, cx)?.is_pending() {
                 return Poll::Pending;
             }
+            local.taken(client);
             match wire.phase {
                 Phase::Ending(Connection::KeepAlive) => return Poll::Ready(Ok(())),
                 Phase::Ending(Connection::Close) => {

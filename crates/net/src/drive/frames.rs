@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tidings_host::Carrier;
+use tidings_host::{Carrier, Outcome};
 use tidings_model::Time;
 use tidings_protocol::{CloseReason, Frame, Response};
 use tidings_websocket_codec::{
@@ -23,6 +23,12 @@ use crate::connection::Connection;
 use crate::http::head;
 use crate::http::{Said, Takeover, TakeoverKind};
 use crate::local::Local;
+
+/// The close code of a socket whose durable session is another's now, or no more.
+const SESSION_ENDED: CloseCode = match CloseCode::new(4409) {
+    Some(code) => code,
+    None => CloseCode::POLICY,
+};
 
 /// Goes on with a connection whose handshake the parser has read.
 pub(crate) fn spawn(local: &Rc<Local>, stream: Connection, unread: Bytes, takeover: Takeover) {
@@ -124,6 +130,8 @@ impl Carrier for Wire {
         let (code, text) = match reason {
             CloseReason::Done => (CloseCode::NORMAL, ""),
             CloseReason::Restart => (CloseCode::SERVICE_RESTART, "the server restarts"),
+            // A code of our own: the client should not come back by itself, as it would after 1012.
+            CloseReason::SessionEnded(end) => (SESSION_ENDED, end.as_str()),
         };
         self.say_close(code, text);
     }
@@ -193,13 +201,13 @@ impl Socket {
     fn speak(
         &mut self,
         local: &Rc<Local>,
-        outcomes: Vec<crate::seat::Ended>,
+        outcomes: Vec<Outcome>,
         now: Time,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        for (ticket, result) in outcomes {
+        for outcome in outcomes {
             let (client, wire) = (&mut self.guest.client, &mut self.wire);
-            local.house(|house| client.published(ticket, result, house, wire));
+            local.house(|house| client.ended(outcome, house, wire));
         }
         let held_back = self.wire.is_full();
         if self.poll_read(local, now, cx)? {
@@ -223,6 +231,7 @@ impl Socket {
             if self.wire.poll_write(now, cx)?.is_pending() {
                 return Poll::Pending;
             }
+            local.taken(&mut self.guest.client);
             if !more {
                 // A peer that was not read while it was behind is read now that it is not.
                 if held_back {

@@ -113,8 +113,8 @@ async fn run(
         if let Some(response) = answer.response.take() {
             return Ok(Outcome::Response(response));
         }
-        if guest.client.is_publishing() && answer.said.is_empty() {
-            published(local, &mut guest, &mut answer).await;
+        if guest.client.is_waiting() && answer.said.is_empty() {
+            outcomes(local, &mut guest, &mut answer).await;
             continue;
         }
         // A short answer from a long history is read in several turns.
@@ -129,15 +129,15 @@ async fn run(
     }
 }
 
-/// Waits for publishes to end, and tells the machine.
-async fn published(local: &Rc<Local>, guest: &mut Guest, answer: &mut Answer) {
+/// Waits for what the answer depends on to end, and tells the machine.
+async fn outcomes(local: &Rc<Local>, guest: &mut Guest, answer: &mut Answer) {
     let outcomes = poll_fn(|cx| {
         let news = guest.seat.news(cx.waker());
         if news.outcomes.is_empty() { Poll::Pending } else { Poll::Ready(news.outcomes) }
     })
     .await;
-    for (ticket, result) in outcomes {
-        local.house(|house| guest.client.published(ticket, result, house, answer));
+    for outcome in outcomes {
+        local.house(|house| guest.client.ended(outcome, house, answer));
     }
 }
 

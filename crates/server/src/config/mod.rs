@@ -92,6 +92,8 @@ pub(crate) struct Limits {
     pub idempotency_keys: usize,
     /// Most subscriptions on one connection.
     pub subscriptions: usize,
+    /// Most durable sessions.
+    pub sessions: usize,
 }
 
 /// Keys of the section `times`.
@@ -105,6 +107,10 @@ pub(crate) struct Times {
     pub long_poll_max: Duration,
     /// How long an idempotency key is remembered.
     pub idempotency: Duration,
+    /// How long a durable session is kept while nobody is connected to it, when it does not say.
+    pub session: Duration,
+    /// The longest that any is.
+    pub session_max: Duration,
     /// A client that takes nothing for so long while there is something to send is disconnected.
     pub write_stall: Duration,
     /// How long shutdown waits for connections to end in good order.

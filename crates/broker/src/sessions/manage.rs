@@ -1,0 +1,238 @@
+//! What is done with sessions from outside of them, and how they get into the log and out again.
+//! Must never answer before what it says is stored.
+
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use tidings_log::{AppendError, Batch, Budget, Cursor};
+use tidings_model::{
+    EventType, Headers, LogKind, Manage, Managed, Mark, Message, Position, Refusal, Selection,
+    SessionEnd, SessionInfo, SessionName, Time, TopicFilter,
+};
+
+use super::state::{Holder, State};
+use super::{Entry, Eviction, expires, stored};
+use crate::broker::{Broker, lock, refusal};
+
+/// What the topics of sessions begin with.
+pub(crate) const TOPICS: &str = "$session";
+
+/// How much is read at once when sessions are loaded.
+const LOAD: Budget = Budget { records: 1024, bytes: 4 << 20 };
+
+/// Told what became of a [`Manage`], on whatever thread.
+pub type ManageDone = Box<dyn FnOnce(Result<Managed, Refusal>) + Send>;
+
+/// Told whether a session was stored, on whatever thread.
+type SaveDone = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
+
+/// A session that has to be stored before its client is told that it is there.
+#[must_use]
+pub struct Unsaved(pub(super) Arc<Entry>);
+
+impl Broker {
+    /// Does something with sessions.
+    pub fn manage(&self, manage: Manage, now: Time, done: ManageDone) {
+        match manage {
+            Manage::Ack(name, position) => self.ack_session(&name, position, now, done),
+            Manage::Show(name) => done(
+                self.sessions()
+                    .entry(&name, false)
+                    .map(|entry| Managed::Session(Box::new(info(&entry, &lock(&entry.state))))),
+            ),
+            Manage::List(after, most) => done(Ok(self.list_sessions(after, most))),
+            Manage::Delete(name) => self.delete_session(&name, now, done),
+        }
+    }
+
+    /// Stores a session that a subscription has made or changed.
+    pub fn save_session(&self, unsaved: Unsaved, now: Time, done: SaveDone) {
+        let Unsaved(entry) = unsaved;
+        let state = lock(&entry.state);
+        self.store(&entry, &state, now, done);
+    }
+
+    /// Stores what has changed of sessions. To be called about once a second, and at the end.
+    pub fn save_sessions(&self, now: Time) {
+        let unsaved = std::mem::take(&mut *lock(&self.sessions().unsaved));
+        for entry in unsaved {
+            entry.is_unsaved.store(false, Ordering::SeqCst);
+            let mut state = lock(&entry.state);
+            if state.is_gone {
+                continue;
+            }
+            if state.holder.is_none() && state.left.is_none() {
+                state.left = Some(now);
+            }
+            let (broker, again) = (self.clone(), Arc::clone(&entry));
+            let done = Box::new(move |result: Result<(), Refusal>| {
+                // The log has said why; the next time may be better.
+                if result.is_err() {
+                    broker.sessions().save_later(&again);
+                }
+            });
+            self.store(&entry, &state, now, done);
+        }
+    }
+
+    /// Forgets the sessions that nobody was connected to for too long.
+    pub(crate) fn expire_sessions(&self, now: Time) {
+        for entry in self.sessions().next_aged() {
+            let mut state = lock(&entry.state);
+            if state.holder.is_none() && expires(&state).is_some_and(|at| at <= now) {
+                let _nobody = self.remove(&entry, &mut state);
+                self.store_end(&entry, now, Box::new(|_| {}));
+            }
+        }
+    }
+
+    /// Reads the sessions of an earlier life of the process. Must be done before anybody connects.
+    pub(crate) fn load_sessions(&self, now: Time) {
+        let log = self.log(LogKind::Durable);
+        let Ok(filter) = TopicFilter::new(&format!("{TOPICS}/*")) else { return };
+        let wanted = Selection::new([filter]);
+        let mut from = Cursor { offset: 0, told: log.trims() };
+        let mut records = Vec::new();
+        loop {
+            // At the beginning of time nothing has expired: the ends of sessions are read too.
+            let end = log.read(&wanted, from, Time::default(), LOAD, &mut records);
+            for record in records.drain(..) {
+                self.load_session(&record.message, now);
+            }
+            if end.caught_up {
+                return;
+            }
+            from = Cursor { offset: end.through, told: end.told };
+        }
+    }
+
+    fn load_session(&self, message: &Message, now: Time) {
+        let name = message.topic.as_str().rsplit('/').next();
+        let Some(Ok(name)) = name.map(SessionName::new) else { return };
+        let mut known = lock(&self.sessions().known);
+        known.remove(&name);
+        if let Some(mut state) = stored::decode(&message.payload) {
+            // Whoever was connected when the process ended is not now.
+            state.left = Some(state.left.unwrap_or(now).min(now));
+            if let Ok(entry) = Entry::new(name.clone(), state) {
+                known.insert(name, Arc::new(entry));
+            }
+        }
+    }
+
+    fn ack_session(&self, name: &SessionName, position: Position, now: Time, done: ManageDone) {
+        let entry = match self.sessions().entry(name, false) {
+            Ok(entry) => entry,
+            Err(refusal) => return done(Err(refusal)),
+        };
+        let mut state = lock(&entry.state);
+        let mut acked = state.acked;
+        for log in LogKind::ALL {
+            // What the session does not read is none of its business.
+            let (Some(mark), Some(_)) = (position.get(log), state.acked.get(log)) else { continue };
+            let Mark { epoch, offset } = self.log(log).end();
+            if mark.epoch != epoch {
+                return done(Err(Refusal::PositionForeign));
+            }
+            if mark.offset > offset {
+                return done(Err(Refusal::PositionAhead));
+            }
+            acked = acked.advanced_by(Position::at(log, mark));
+        }
+        state.ack(acked);
+        let done = Box::new(move |result: Result<(), Refusal>| {
+            done(result.map(|()| Managed::Acked(acked)));
+        });
+        self.store(&entry, &state, now, done);
+    }
+
+    fn list_sessions(&self, after: Option<SessionName>, most: usize) -> Managed {
+        let known = lock(&self.sessions().known);
+        let after = after.as_ref().map_or(Unbounded, Excluded);
+        let mut rest = known.range((after, Unbounded));
+        let entries: Vec<_> = rest.by_ref().take(most).map(|(_, e)| Arc::clone(e)).collect();
+        let more = rest.next().is_some();
+        // A state's lock is never waited for with the list's held.
+        drop(known);
+        let list = entries.iter().map(|entry| info(entry, &lock(&entry.state))).collect();
+        Managed::List(list, more)
+    }
+
+    fn delete_session(&self, name: &SessionName, now: Time, done: ManageDone) {
+        let entry = match self.sessions().entry(name, false) {
+            Ok(entry) => entry,
+            Err(refusal) => return done(Err(refusal)),
+        };
+        let mut state = lock(&entry.state);
+        let evicted = self.remove(&entry, &mut state);
+        let done = Box::new(move |result: Result<(), Refusal>| {
+            done(result.map(|()| Managed::Deleted));
+        });
+        self.store_end(&entry, now, done);
+        drop(state);
+        if let Some(eviction) = evicted {
+            self.evict(eviction);
+        }
+    }
+
+    /// Takes a session out of the list; returns who has to be told.
+    fn remove(&self, entry: &Arc<Entry>, state: &mut State) -> Option<Eviction> {
+        let end = SessionEnd::Deleted;
+        let generation = state.generation;
+        let holder = state.holder;
+        state.let_go();
+        self.sessions().forget(entry, state);
+        holder.map(|Holder { shard, key }| Eviction { shard, key, end, generation })
+    }
+
+    /// Appends a session as it is. Called with its lock held, so that the log has its states in
+    /// order.
+    fn store(&self, entry: &Arc<Entry>, state: &State, now: Time, done: SaveDone) {
+        self.append_to(entry, stored::encode(state).into(), now, None, done);
+    }
+
+    /// Appends that a session is no more: a message that is worthless at once.
+    fn store_end(&self, entry: &Arc<Entry>, now: Time, done: SaveDone) {
+        self.append_to(entry, Bytes::new(), now, Some(now), done);
+    }
+
+    fn append_to(
+        &self,
+        entry: &Entry,
+        payload: Bytes,
+        now: Time,
+        expires: Option<Time>,
+        done: SaveDone,
+    ) {
+        let message = Message {
+            topic: entry.topic.clone(),
+            payload,
+            content_type: "application/json".into(),
+            event_type: EventType::MESSAGE,
+            headers: Headers::default(),
+            from: None,
+            key: None,
+            time: now,
+            expires,
+        };
+        let appended = Box::new(move |result: Result<Mark, AppendError>| {
+            done(result.map(drop).map_err(refusal));
+        });
+        let batch = Batch { messages: vec![message], token: None };
+        self.log(LogKind::Durable).append(batch, appended);
+    }
+}
+
+fn info(entry: &Entry, state: &State) -> SessionInfo {
+    SessionInfo {
+        name: entry.name.clone(),
+        filters: state.filters.clone(),
+        acks: state.acks,
+        position: state.acked,
+        expiry: state.expiry,
+        connected: state.holder.is_some(),
+        expires: expires(state),
+    }
+}

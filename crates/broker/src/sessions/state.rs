@@ -1,0 +1,158 @@
+//! What is known of one durable session. Never holds a message, nor a list that grows with how
+//! many were sent: what was sent and not acknowledged is a few positions.
+
+use std::time::Duration;
+
+use tidings_model::{AckMode, Mark, Position, Record, Slow, Time, TopicFilter};
+
+/// Most steps that are told apart. Beyond it an attempt may be counted too low.
+const STEPS_MAX: usize = 8;
+
+/// How one session is.
+pub(super) struct State {
+    pub(super) filters: Vec<TopicFilter>,
+    pub(super) slow: Slow,
+    pub(super) acks: AckMode,
+    pub(super) expiry: Duration,
+    /// Everything up to here has arrived for good.
+    pub(super) acked: Position,
+    /// How far the connection that has it was sent.
+    pub(super) sent: Position,
+    /// How far connections before it were sent.
+    pub(super) earlier: Stairs,
+    /// The connection that has it.
+    pub(super) holder: Option<Holder>,
+    /// Since when nobody has it; not known at once when one goes.
+    pub(super) left: Option<Time>,
+    /// Counts connections, so that one which is no longer it changes nothing.
+    pub(super) generation: u64,
+    /// No longer in the list of sessions, or not yet.
+    pub(super) is_gone: bool,
+}
+
+/// A subscription that is a session: its shard's number, and its own in there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub(super) shard: usize,
+    pub(super) key: usize,
+}
+
+impl State {
+    /// A session that nobody has been yet.
+    pub(super) fn new(expiry: Duration) -> State {
+        State {
+            filters: Vec::new(),
+            slow: Slow::Gap,
+            acks: AckMode::Automatic,
+            expiry,
+            acked: Position::default(),
+            sent: Position::default(),
+            earlier: Stairs::default(),
+            holder: None,
+            left: None,
+            generation: 0,
+            is_gone: false,
+        }
+    }
+
+    /// Everything up to `position` has arrived for good.
+    pub(super) fn ack(&mut self, position: Position) {
+        self.acked = self.acked.advanced_by(position);
+        self.earlier.forget(self.acked);
+    }
+
+    /// Whoever had it has it no longer: what was sent and not acknowledged will be sent again.
+    pub(super) fn let_go(&mut self) {
+        self.holder = None;
+        self.generation += 1;
+        if is_beyond(self.sent, self.acked) {
+            self.earlier.add(self.sent, 1);
+        }
+        self.sent = self.acked;
+    }
+}
+
+/// How often what lies beyond the acknowledged position was sent: to each of these places, so many
+/// times from the acknowledged position on. In order, the farthest last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stairs(pub(super) Vec<(Position, u32)>);
+
+impl Stairs {
+    /// Whatever lies up to `position` was sent `times` more often.
+    pub(super) fn add(&mut self, position: Position, times: u32) {
+        if let Some((_, known)) = self.0.iter_mut().find(|(place, _)| *place == position) {
+            *known = known.saturating_add(times);
+            return;
+        }
+        let place = self.0.iter().position(|(place, _)| is_beyond(*place, position));
+        self.0.insert(place.unwrap_or(self.0.len()), (position, times));
+        if self.0.len() > STEPS_MAX {
+            let (_, lowest) = self.0.remove(0);
+            self.0[0].1 = self.0[0].1.saturating_add(lowest);
+        }
+    }
+
+    /// How often a record was sent before.
+    pub(crate) fn count(&self, record: &Record) -> u32 {
+        let Mark { epoch, offset } = record.mark;
+        let covering =
+            self.0.iter().filter(|(place, _)| place.covers(record.log, Mark { epoch, offset }));
+        covering.fold(0, |count, (_, times)| count.saturating_add(*times))
+    }
+
+    fn forget(&mut self, acked: Position) {
+        self.0.retain(|(place, _)| is_beyond(*place, acked));
+    }
+}
+
+/// Whether `place` covers something that `than` does not.
+fn is_beyond(place: Position, than: Position) -> bool {
+    than.advanced_by(place) != than
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidings_model::LogKind;
+
+    fn at(offset: u64) -> Position {
+        Position::at(LogKind::Durable, Mark { epoch: 1, offset })
+    }
+
+    fn record(offset: u64) -> Record {
+        let message = tidings_model::Message {
+            topic: tidings_model::Topic::new("t").unwrap(),
+            payload: Default::default(),
+            content_type: "text/plain".into(),
+            event_type: tidings_model::EventType::MESSAGE,
+            headers: Default::default(),
+            from: None,
+            key: None,
+            time: Time::default(),
+            expires: None,
+        };
+        Record::new(LogKind::Durable, Mark { epoch: 1, offset }, 0, std::sync::Arc::new(message))
+    }
+
+    #[test]
+    fn attempts_are_counted_by_places() {
+        let mut stairs = Stairs::default();
+        for sent in [10, 5, 10, 20] {
+            stairs.add(at(sent), 1);
+        }
+        let counts = |stairs: &Stairs| [1, 5, 6, 10, 11, 20, 21].map(|n| stairs.count(&record(n)));
+        assert_eq!(counts(&stairs), [4, 4, 3, 3, 1, 1, 0]);
+        stairs.forget(at(10));
+        assert_eq!(stairs.0, [(at(20), 1)]);
+    }
+
+    #[test]
+    fn the_number_of_steps_is_bounded() {
+        let mut stairs = Stairs::default();
+        for sent in 1..1000 {
+            stairs.add(at(sent), 1);
+        }
+        assert_eq!(stairs.0.len(), STEPS_MAX);
+        assert_eq!(stairs.count(&record(1)), 999);
+    }
+}

@@ -1,0 +1,62 @@
+//! A session as the log keeps it: JSON in the newest message of the topic `$session/NAME`.
+//! Documented in `docs/guide/sessions.md`; versions to come must read what this one wrote.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tidings_model::{AckMode, Position, Slow, Time, TopicFilter};
+
+use super::state::{Stairs, State};
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    topics: Vec<String>,
+    /// Whether what a newer message replaces is skipped.
+    latest: bool,
+    /// Whether it acknowledges explicitly.
+    explicit: bool,
+    position: String,
+    /// How far connections were sent beyond the position, and how many.
+    sent: Vec<(String, u32)>,
+    expiry_ms: u64,
+    /// Since when nobody is connected, in milliseconds since the Unix epoch.
+    left_ms: Option<u64>,
+}
+
+/// A session's payload.
+pub(super) fn encode(state: &State) -> Vec<u8> {
+    let sent = state.earlier.0.iter().map(|(place, times)| (place.to_string(), *times));
+    let stored = Stored {
+        topics: state.filters.iter().map(|filter| filter.as_str().to_owned()).collect(),
+        latest: state.slow == Slow::Latest,
+        explicit: state.acks == AckMode::Explicit,
+        position: state.acked.to_string(),
+        sent: sent.collect(),
+        expiry_ms: u64::try_from(state.expiry.as_millis()).unwrap_or(u64::MAX),
+        left_ms: state.left.map(Time::as_millis),
+    };
+    // Texts and numbers always have a JSON form.
+    serde_json::to_vec(&stored).unwrap_or_default()
+}
+
+/// The session that a payload describes; nothing when it is none.
+pub(super) fn decode(payload: &[u8]) -> Option<State> {
+    let stored: Stored = serde_json::from_slice(payload).ok()?;
+    let filters: Result<_, _> = stored.topics.iter().map(|text| TopicFilter::new(text)).collect();
+    let mut earlier = Stairs::default();
+    for (place, times) in stored.sent {
+        earlier.add(place.parse().ok()?, times);
+    }
+    let filters = filters.ok().filter(|filters: &Vec<_>| !filters.is_empty())?;
+    let acked: Position = stored.position.parse().ok()?;
+    Some(State {
+        filters,
+        slow: if stored.latest { Slow::Latest } else { Slow::Gap },
+        acks: if stored.explicit { AckMode::Explicit } else { AckMode::Automatic },
+        acked,
+        sent: acked,
+        earlier,
+        left: stored.left_ms.map(Time::from_millis),
+        ..State::new(Duration::from_millis(stored.expiry_ms))
+    })
+}
