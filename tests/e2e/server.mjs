@@ -13,7 +13,8 @@ export async function startServer(env = {}, listen = "127.0.0.1:0") {
   const binary = process.env.TIDINGS_BIN;
   if (!binary) throw new Error("set TIDINGS_BIN to the tidings binary, such as target/release/tidings");
   const child = spawn(binary, ["serve", "--listen", listen], {
-    env: { ...process.env, ...env },
+    // In memory, so that no run leaves a folder behind.
+    env: { ...process.env, TIDINGS_DATA: "none", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";

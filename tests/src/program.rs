@@ -2,7 +2,7 @@
 //! Must never leave a process behind, nor signal one that it did not start.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -14,6 +14,9 @@ const BINARY_VARIABLE: &str = "TIDINGS_BIN";
 
 /// What settings begin with in the environment.
 const PREFIX: &str = "TIDINGS_";
+
+/// What holds for every program that is not told otherwise: a test leaves no folder behind.
+const DEFAULTS: &[(&str, &str)] = &[("DATA", "none")];
 
 type Lines = Arc<Mutex<Vec<String>>>;
 
@@ -38,12 +41,19 @@ pub struct Finished {
 }
 
 impl Program {
-    /// Starts it with these arguments and settings, and keeps what it prints.
+    /// Starts it with these arguments and settings, and keeps what it prints. Where `settings` say
+    /// nothing of `DATA`, it keeps messages in memory.
     #[track_caller]
     pub fn start(arguments: &[&str], settings: &[(&str, &str)]) -> Program {
+        Program::start_in(Path::new("."), arguments, settings)
+    }
+
+    /// [`start`](Program::start) in another working directory.
+    #[track_caller]
+    pub fn start_in(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Program {
         let printed = Lines::default();
         let keep = Arc::clone(&printed);
-        Program::start_with(arguments, settings, printed, move |line| push(&keep, line))
+        Program::start_with(folder, arguments, settings, printed, move |line| push(&keep, line))
     }
 
     /// Starts it and hands each line of its standard output to `take` as it comes. A last line
@@ -54,11 +64,12 @@ impl Program {
         settings: &[(&str, &str)],
         take: impl FnMut(&str) + Send + 'static,
     ) -> Program {
-        Program::start_with(arguments, settings, Lines::default(), take)
+        Program::start_with(Path::new("."), arguments, settings, Lines::default(), take)
     }
 
     #[track_caller]
     fn start_with(
+        folder: &Path,
         arguments: &[&str],
         settings: &[(&str, &str)],
         printed: Lines,
@@ -66,12 +77,14 @@ impl Program {
     ) -> Program {
         let binary = binary();
         let mut command = Command::new(&binary);
+        command.current_dir(folder);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with(PREFIX) {
                 command.env_remove(name);
             }
         }
-        command.envs(settings.iter().map(|(name, value)| (format!("{PREFIX}{name}"), value)));
+        let settings = DEFAULTS.iter().chain(settings);
+        command.envs(settings.map(|(name, value)| (format!("{PREFIX}{name}"), value)));
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command
             .spawn()
@@ -163,8 +176,9 @@ impl std::fmt::Debug for Program {
 /// The binary: `TIDINGS_BIN`, or what was built beside the test.
 #[track_caller]
 fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os(BINARY_VARIABLE) {
-        return path.into();
+    if let Some(path) = std::env::var_os(BINARY_VARIABLE).map(PathBuf::from) {
+        // The program may be started in another folder.
+        return std::path::absolute(&path).unwrap_or(path);
     }
     let name = format!("tidings{}", std::env::consts::EXE_SUFFIX);
     let test = std::env::current_exe().unwrap_or_default();

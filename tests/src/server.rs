@@ -17,7 +17,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server with nothing but defaults.
+    /// A server with nothing but defaults, but for its messages, which are kept in memory.
     #[track_caller]
     pub fn start() -> Server {
         Server::with(&[])

@@ -3,6 +3,7 @@
 mod cli;
 mod client;
 mod config;
+mod data;
 mod serve;
 mod site;
 mod transports;

@@ -2,24 +2,21 @@
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, SessionLimits};
 use tidings_host::Registry;
-use tidings_log::{
-    Damage, Directory, DiskLog, DiskOptions, Log, MemoryLimits, MemoryLog, Policy, Retention,
-};
+use tidings_log::{Log, MemoryLimits, MemoryLog, Policy, Retention};
 use tidings_model::{LogKind, PerLog, Time, TopicFilter};
 use tidings_net::{Clock, Options, Server, ServerError, Stats};
 use tidings_protocol::Settings;
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, LogFormat, Rules};
+use crate::data;
 use crate::site::site;
 use crate::transports::TRANSPORTS;
 
@@ -103,8 +100,7 @@ fn broker(config: &Config, now: Time) -> anyhow::Result<Broker> {
     let otherwise = namespace(TopicFilter::new("**")?, &config.otherwise);
     let namespaces = Namespaces::new(listed.collect(), otherwise);
     let durable = match &config.data {
-        Some(directory) => disk_log(directory, &namespaces, config, now)
-            .with_context(|| format!("cannot use the data directory {}", directory.display()))?,
+        Some(directory) => data::open(directory, policy(&namespaces), config, now)?,
         None => memory_log(LogKind::Durable, &namespaces, config),
     };
     let volatile = memory_log(LogKind::Volatile, &namespaces, config);
@@ -132,32 +128,6 @@ fn memory_log(kind: LogKind, namespaces: &Namespaces, config: &Config) -> Arc<dy
         MemoryLimits { bytes_max: config.limits.memory as u64, topics_max: config.limits.topics };
     // A position of an earlier life must not be taken for one of this.
     Arc::new(MemoryLog::new(kind, rand::random(), limits, policy(namespaces)))
-}
-
-fn disk_log(
-    directory: &Path,
-    namespaces: &Namespaces,
-    config: &Config,
-    now: Time,
-) -> anyhow::Result<Arc<dyn Log>> {
-    let disk = Directory::lock(&directory.join("log"))?;
-    let options = DiskOptions {
-        kind: LogKind::Durable,
-        fresh_epoch: rand::random(),
-        topics_max: config.limits.topics,
-        policy: policy(namespaces),
-        remember: config.times.idempotency,
-        salt: Box::new(rand::random),
-        segment_bytes: None,
-    };
-    let (log, damages) = DiskLog::open(Box::new(disk), options, now)?;
-    for Damage { file, at, from, to } in damages {
-        tracing::error!(
-            "the log is damaged: messages {from} to {to} are lost (log/{file} at byte {at}); \
-             readers are told by a gap, and the rest is served"
-        );
-    }
-    Ok(Arc::new(log))
 }
 
 fn policy(namespaces: &Namespaces) -> Policy {
@@ -217,8 +187,8 @@ fn greet(address: SocketAddr, config: &Config) {
     let (bold, dim, plain) = if color { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
     let url = format!("http://{}", reachable(address));
     let data = match &config.data {
-        None => "in memory; --data DIR keeps it".to_owned(),
-        Some(directory) => format!("{}", directory.display()),
+        None => "in memory only: it ends with this process".to_owned(),
+        Some(directory) => data::shown(directory),
     };
     println!("{bold}Tidings{plain} {} is listening", env!("CARGO_PKG_VERSION"));
     println!("  {dim}page{plain}       {bold}{url}/{plain}");

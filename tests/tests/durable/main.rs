@@ -215,6 +215,7 @@ fn a_second_server_on_the_same_directory_refuses() {
     let complained = finished.complained.join("\n");
     assert!(complained.contains(&folder.text()), "{complained}");
     assert!(complained.contains("another process uses it"), "{complained}");
+    assert!(complained.contains("stop that process"), "{complained}");
     let check = Program::start(&["log", "check", &folder.text()], &[]).wait();
     assert!(check.complained.join("\n").contains("another process uses it"), "{check:?}");
 }

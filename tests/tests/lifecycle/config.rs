@@ -49,7 +49,11 @@ fn a_mistake_in_a_file_is_told_with_its_line() {
         ("[[namespace]]\nmatch = \"a/**\"\nmax_mesages = 1\n", 3, &["max_mesages", "max_messages"]),
         ("\n[[namespace]]\nmax_messages = 1\n", 2, &["match"]),
         ("[[namespace]]\nmatch = \"a//b\"\n", 2, &["match", "\"a//b\""]),
-        ("[[namespace]]\nmatch = \"a\"\nlog = \"durable\"", 3, &["log", "durable", "--data"]),
+        (
+            "[[namespace]]\nmatch = \"a\"\nlog = \"durable\"",
+            3,
+            &["log", "durable", "none", "--data"],
+        ),
         ("listen = \"x\"\n[http\n", 2, &["TOML"]),
         ("listen = \"\"\"\na\nb\"\"\"\n", 1, &["listen"]),
     ] {

@@ -2,5 +2,6 @@
 //! Must never look at anything but the command line and the wire.
 
 mod config;
+mod data;
 mod shutdown;
 mod start;

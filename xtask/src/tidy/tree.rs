@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-/// Folders that hold nothing written by hand.
+/// What holds nothing written by hand.
 const SKIPPED: &[&str] = &[".git", "node_modules"];
 
 /// Cargo marks its target folders with this file, whatever they are called.
@@ -48,9 +48,13 @@ impl Tree {
         for entry in entries {
             // What cannot be named in UTF-8 cannot be referred to either.
             let Ok(name) = entry.file_name().into_string() else { continue };
+            // In a linked worktree git's own is a file.
+            if SKIPPED.contains(&name.as_str()) {
+                continue;
+            }
             let path = format!("{prefix}{name}");
             let kind = entry.file_type().with_context(shown)?;
-            if kind.is_dir() && !SKIPPED.contains(&name.as_str()) {
+            if kind.is_dir() {
                 self.walk(&entry.path(), &format!("{path}/"))?;
             } else if kind.is_file()
                 && entry.metadata().with_context(shown)?.len() <= TEXT_BYTES_MAX

@@ -40,8 +40,10 @@ pub trait DiskFile: Send + Sync {
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
+    /// Whether files are opened for writing.
+    writes: bool,
     /// Locked; the system gives it back however the process ends.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 /// The file that is locked.
@@ -51,28 +53,82 @@ impl Directory {
     /// The directory, made if it is not there.
     ///
     /// # Errors
-    /// When it cannot be made or written, or another process has it.
+    /// When it cannot be made or written, or another process has it (`ResourceBusy`).
     pub fn lock(path: &Path) -> io::Result<Directory> {
-        fs::create_dir_all(path)?;
-        let lock =
-            OpenOptions::new().write(true).create(true).truncate(false).open(path.join(LOCK))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Directory { path: path.to_owned(), _lock: lock }),
-            Err(fs::TryLockError::WouldBlock) => Err(io::Error::new(
-                io::ErrorKind::ResourceBusy,
-                "another process uses it; stop that one, or choose another directory",
-            )),
-            Err(fs::TryLockError::Error(error)) => Err(error),
-        }
+        make(path)?;
+        let name = path.join(LOCK);
+        let mut lock = OpenOptions::new().write(true).create(true).truncate(false).open(&name)?;
+        take(&lock, &name)?;
+        // Only for people who wonder who has it; without it nothing is wrong.
+        let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
+        Ok(Directory { path: path.to_owned(), writes: true, _lock: Some(lock) })
     }
 
-    /// Makes creations, renames and removals durable.
-    fn sync(&self) -> io::Result<()> {
-        // Windows has no such call, and needs none.
-        #[cfg(unix)]
-        File::open(&self.path)?.sync_all()?;
-        Ok(())
+    /// The directory to look at, such as one on a file system that cannot be written.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read, or another process has it (`ResourceBusy`).
+    pub fn look(path: &Path) -> io::Result<Directory> {
+        fs::read_dir(path)?;
+        let name = path.join(LOCK);
+        let lock = match File::open(&name) {
+            Ok(lock) => take(&lock, &name).map(|()| Some(lock))?,
+            // Without that file no server was ever here.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Directory { path: path.to_owned(), writes: false, _lock: lock })
     }
+
+    fn sync(&self) -> io::Result<()> {
+        sync_folder(&self.path)
+    }
+}
+
+/// Locks a file, or says who has it.
+fn take(lock: &File, name: &Path) -> io::Result<()> {
+    match lock.try_lock() {
+        Ok(()) => Ok(()),
+        Err(fs::TryLockError::WouldBlock) => {
+            let holder = fs::read_to_string(name).unwrap_or_default();
+            let holder = match holder.trim() {
+                id if !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()) => {
+                    format!(" (its id is {id})")
+                }
+                _ => String::new(),
+            };
+            let text = format!("another process uses it{holder}");
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, text))
+        }
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Makes a directory and those above it that are missing. Durable on return: what is stored in it
+/// must not vanish with it.
+fn make(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    // The parent of a name alone is the empty path, which is where we are.
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent {
+        make(parent)?;
+    }
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => Err(error),
+        _ => sync_folder(parent.unwrap_or(Path::new("."))),
+    }
+}
+
+/// Makes creations, renames and removals in a folder durable.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    // Windows has no such call, and needs none.
+    #[cfg(unix)]
+    File::open(path)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
 }
 
 impl Disk for Directory {
@@ -94,7 +150,7 @@ impl Disk for Directory {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(self.path.join(name))?;
+        let file = OpenOptions::new().read(true).write(self.writes).open(self.path.join(name))?;
         Ok(Arc::new(file))
     }
 

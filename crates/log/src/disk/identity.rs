@@ -42,10 +42,9 @@ pub(super) fn read(disk: &dyn Disk) -> io::Result<Option<u32>> {
     match format.parse::<u32>() {
         Ok(FORMAT) => {}
         Ok(newer) if newer > FORMAT => {
-            return Err(invalid(format!(
-                "it is of format {newer}; this version knows formats up to {FORMAT}: use a newer \
-                 tidings"
-            )));
+            let text =
+                format!("it is of format {newer}; this version knows formats up to {FORMAT}");
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
         _ => return Err(invalid(format!("the file {NAME} names no known format"))),
     }

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use tidings_model::LogKind;
 
-use self::Kind::{Address, Choice, Count, Namespaces, Origins, Path, Size, Span, Switch};
+use self::Kind::{Address, Choice, Count, Directory, Namespaces, Origins, Size, Span, Switch};
 use super::{Config, Http, Limits, LogFormat, Logging, Rules, Times};
 
 /// One key: what it is called and what may stand there.
 pub(super) struct Key<T: 'static = Config> {
     /// Its path in the file, such as `limits.message_bytes`.
     pub path: &'static str,
-    /// Its default, written as in an environment variable. Empty: none.
+    /// Its default, written as in an environment variable.
     pub default: &'static str,
     /// What may be given, and where it goes.
     pub kind: Kind<T>,
@@ -28,8 +28,8 @@ pub(super) struct Key<T: 'static = Config> {
 pub(super) enum Kind<T: 'static> {
     /// An IP address with a port.
     Address(fn(&mut T) -> &mut SocketAddr),
-    /// A directory; may be left out.
-    Path(fn(&mut T) -> &mut Option<PathBuf>),
+    /// A directory, or [`NONE`].
+    Directory(fn(&mut T) -> &mut Option<PathBuf>),
     /// A whole number.
     Count(RangeInclusive<u64>, fn(&mut T) -> &mut usize),
     /// A size in bytes.
@@ -67,8 +67,8 @@ const DAY: u64 = 24 * HOUR;
 pub(super) static KEYS: &[Key] = &[
     key("listen", "127.0.0.1:8080", Address(|c| &mut c.listen),
         "Address to listen on. 0.0.0.0 or [::] is every interface."),
-    key("data", "", Path(|c| &mut c.data),
-        "Directory of everything that must outlive the process. Left out: nothing does."),
+    key("data", "tidings-data", Directory(|c| &mut c.data),
+        "Directory of everything that must outlive the process; none: it is kept in memory and ends with it."),
     key("threads", "0", Count(0..=1024, |c| &mut c.threads),
         "Worker threads. 0: one for each core."),
 
@@ -138,7 +138,7 @@ pub(super) const MATCH: &str = "match";
 pub(super) static NAMESPACE_KEYS: &[Key<Rules>] = &[
     key("log", "auto", Choice(&["auto", "durable", "volatile"],
         |r, name| r.log = LogKind::ALL.into_iter().find(|log| log.name() == name)),
-        "durable: on disk below `data`, outlives the process. volatile: in memory. auto: durable where there is `data`."),
+        "durable: on disk below `data`, outlives the process. volatile: in memory. auto: durable, unless `data` is none."),
     key("max_messages", "100000", Count(1..=1_000_000_000, |r| &mut r.max_messages),
         "Most messages kept for each topic."),
     key("max_bytes", "64MiB", Size(1..=1024 * GIB, |r| &mut r.max_bytes),
@@ -150,6 +150,9 @@ pub(super) static NAMESPACE_KEYS: &[Key<Rules>] = &[
     key("subscribe", "true", Switch(|r| &mut r.subscribe),
         "Whether clients may read."),
 ];
+
+/// The word for no directory at all; one of that name is `./none`.
+pub(super) const NONE: &str = "none";
 
 /// Most `[[namespace]]` tables: every new topic is compared with all of them.
 pub(super) const NAMESPACES_MAX: usize = 1000;

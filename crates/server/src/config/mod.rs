@@ -42,7 +42,8 @@ pub(crate) use units::{format_span, parse_span};
 pub(crate) struct Config {
     /// Where the server listens.
     pub listen: SocketAddr,
-    /// Directory of everything that must outlive the process. `None`: nothing does.
+    /// Directory of everything that must outlive the process. `None`: nothing does; messages are
+    /// kept in memory.
     pub data: Option<PathBuf>,
     /// Worker threads; 0 is one for each core.
     pub threads: usize,
@@ -149,7 +150,7 @@ pub(crate) struct Namespace {
 /// How topics are kept and who may use them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rules {
-    /// Which log holds the topics; `None` is the durable one where there is `data`.
+    /// Which log holds the topics; `None` is the durable one, unless there is no `data`.
     pub log: Option<LogKind>,
     /// Most messages kept for each topic.
     pub max_messages: usize,

@@ -26,10 +26,7 @@ pub(crate) fn render() -> String {
             text += &format!("\n[{section}]\n");
         }
         text += &format!("\n# {}\n# Environment: {}\n", key.doc, key.env());
-        match key.default {
-            "" => text += &format!("# {name} = \"/var/lib/tidings\"\n"),
-            _ => text += &format!("{name} = {}\n", default(key)),
-        }
+        text += &format!("{name} = {}\n", default(key));
     }
     text
 }

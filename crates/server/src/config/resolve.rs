@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use super::error::{ConfigError, Origin, Shown};
 use super::hint::nearest;
-use super::keys::{BLANK, KEYS, Key, Kind, MATCH, NAMESPACE_KEYS, NAMESPACES_MAX};
+use super::keys::{BLANK, KEYS, Key, Kind, MATCH, NAMESPACE_KEYS, NAMESPACES_MAX, NONE};
 use super::raw::{Entry, Layer, Table};
 use super::units::format_size;
 use super::{Config, Namespace};
@@ -24,7 +24,7 @@ impl Default for Config {
 
 /// Sets every key of `keys` to its default. A test proves that each default is a right value.
 fn set_defaults<T>(keys: &[Key<T>], target: &mut T) {
-    for key in keys.iter().filter(|key| !matches!(key.default, "" | "[]")) {
+    for key in keys.iter().filter(|key| key.default != "[]") {
         let set = key.set(target, &DeValue::String(key.default.into()));
         debug_assert_eq!(set, Ok(()), "default of {}", key.path);
     }
@@ -144,8 +144,8 @@ impl Resolver {
                 origin,
                 key,
                 value: Shown::new(&DeValue::String("durable".into())),
-                wrong: "there is no directory to keep it in".to_owned(),
-                advice: "set data = \"DIRECTORY\" or give --data DIRECTORY".to_owned(),
+                wrong: format!("data is \"{NONE}\", so there is no directory to keep it in"),
+                advice: "name a directory with data or --data, or leave them out".to_owned(),
             });
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::keys::{Key, Kind};
+use super::keys::{Key, Kind, NONE};
 use super::units::{UnitError, format_size, format_span, parse_size, parse_span};
 
 /// What is wrong with a value, as the middle of an error line: `not a size`.
@@ -24,8 +24,9 @@ impl<T> Key<T> {
                 let text = text(value).unwrap_or_default();
                 *field(target) = text.parse().map_err(|_| "not an IP address with a port")?;
             }
-            Kind::Path(field) => match text(value) {
+            Kind::Directory(field) => match text(value) {
                 Some("") => return Err("empty".into()),
+                Some(NONE) => *field(target) = None,
                 Some(text) => *field(target) = Some(text.into()),
                 None => return Err("not a text".into()),
             },
@@ -65,7 +66,7 @@ impl<T> Key<T> {
             Kind::Address(_) => {
                 "one such as \"127.0.0.1:8080\", \"0.0.0.0:8080\" or \"[::]:8080\"".to_owned()
             }
-            Kind::Path(_) => "the path of a directory".to_owned(),
+            Kind::Directory(_) => format!("the path of a directory, or \"{NONE}\""),
             Kind::Count(range, _) => {
                 format!("a whole number from {} to {}", range.start(), range.end())
             }

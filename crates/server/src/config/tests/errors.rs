@@ -23,7 +23,10 @@ fn errors_in_values() {
             "tidings.toml:1: listen = 8080: not an IP address with a port; \
              use one such as \"127.0.0.1:8080\", \"0.0.0.0:8080\" or \"[::]:8080\"",
         ),
-        ("data = \"\"", "tidings.toml:1: data = \"\": empty; use the path of a directory"),
+        (
+            "data = \"\"",
+            "tidings.toml:1: data = \"\": empty; use the path of a directory, or \"none\"",
+        ),
         (
             "threads = -1",
             "tidings.toml:1: threads = -1: not a whole number; use a whole number from 0 to 1024",

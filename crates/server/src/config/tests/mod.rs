@@ -83,7 +83,7 @@ fn a_later_source_wins() {
 fn sample<T>(kind: &Kind<T>) -> &'static str {
     match kind {
         Kind::Address(_) => "[::1]:9",
-        Kind::Path(_) => "/srv/tidings",
+        Kind::Directory(_) => "/srv/tidings",
         Kind::Count(..) => "321",
         Kind::Size(range, _) if *range.end() > 64 << 20 => "77MiB",
         Kind::Size(..) => "17KiB",
@@ -139,8 +139,20 @@ fn values_of_every_kind() {
 }
 
 #[test]
+fn no_directory_is_a_word_of_its_own() {
+    let data = |text: &str| from_file(format!("data = {text:?}")).unwrap().data;
+    assert_eq!(data("none"), None);
+    assert_eq!(data("./none"), Some("./none".into()));
+    assert_eq!(from_env(&[("TIDINGS_DATA", " none ")]).unwrap().data, None);
+    assert_eq!(from_env(&[("TIDINGS_DATA", "")]).unwrap().data, Config::default().data);
+    let durable = "[[namespace]]\nmatch = \"a\"\nlog = \"durable\"";
+    assert!(from_file(durable).is_ok(), "there is a directory unless it is taken away");
+}
+
+#[test]
 fn the_defaults_as_promised() {
     let config = Config::default();
+    assert_eq!(config.data, Some("tidings-data".into()), "durable unless told otherwise");
     assert_eq!(config.limits.memory, 1 << 30);
     assert_eq!(config.times.keep_alive, Duration::from_secs(75));
     assert_eq!(
@@ -176,7 +188,7 @@ fn the_printed_configuration_is_the_default() {
         .collect::<Vec<_>>()
         .join("\n");
     let config = from_file(&all).unwrap();
-    assert_eq!(config.data, Some("/var/lib/tidings".into()), "{all}");
+    assert_eq!(config.data, Some("tidings-data".into()), "{all}");
     assert_eq!(config.namespaces.len(), 1, "{all}");
     assert_eq!(config.namespaces[0].rules, Config::default().otherwise);
 }

@@ -47,9 +47,9 @@ fn errors_in_namespaces() {
              use true or false",
         ),
         (
-            "[[namespace]]\nmatch = \"a\"\nlog = \"durable\"",
-            "tidings.toml:3: namespace 1: log = \"durable\": there is no directory to keep it \
-             in; set data = \"DIRECTORY\" or give --data DIRECTORY",
+            "data = \"none\"\n[[namespace]]\nmatch = \"a\"\nlog = \"durable\"",
+            "tidings.toml:4: namespace 1: log = \"durable\": data is \"none\", so there is no \
+             directory to keep it in; name a directory with data or --data, or leave them out",
         ),
         (
             "[namespace]\nmatch = \"a\"",
