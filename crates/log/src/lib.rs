@@ -11,7 +11,10 @@ use std::sync::Arc;
 
 use tidings_model::{GapReason, IdempotencyKey, Mark, Message, Record, Selection, Time, Topic};
 
-pub use disk::{Checked, Damage, Directory, Disk, DiskFile, DiskLog, DiskOptions, check};
+pub use disk::{
+    BackedUp, BackupStep, Checked, ClosedLog, Damage, Directory, Disk, DiskFile, DiskLog,
+    DiskOptions, Exported, LogStats, TopicStats, backup, check,
+};
 pub use memory::{MemoryLimits, MemoryLog};
 pub use retention::Retention;
 

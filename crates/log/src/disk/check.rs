@@ -2,11 +2,11 @@
 
 use std::io;
 
+use super::export;
 use super::files::Disk;
-use super::recover::{self, Damage, Loaded, Purpose};
+use super::identity;
+use super::recover::Damage;
 use super::segment::{HOLE, Segment};
-use super::state::State;
-use super::{identity, marks};
 
 /// How a log is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,14 +28,8 @@ pub struct Checked {
 /// # Errors
 /// When there is no log, it is of a newer format, or a file cannot be read.
 pub fn check(disk: &dyn Disk) -> io::Result<Checked> {
-    let Some(epoch) = identity::read(disk)? else {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "there is no log here"));
-    };
-    let mut state = State::new(epoch);
-    for (topic, offset) in marks::load(disk)? {
-        state.remember_trim(&topic, offset);
-    }
-    let Loaded { damages, .. } = recover::load(disk, Purpose::Check, &mut state)?;
+    let epoch = identity::read(disk)?.ok_or_else(identity::missing)?;
+    let (state, damages) = export::load(disk, epoch)?;
     let segments = state.segments.iter().map(|segment| {
         let readable = |index: &usize| segment.topic[*index] != HOLE;
         let bytes = |index| u64::from(segment.bytes(index));

@@ -36,18 +36,19 @@ pub trait DiskFile: Send + Sync {
     fn set_size(&self, bytes: u64) -> io::Result<()>;
 }
 
-/// A directory of the file system, which nobody else uses for as long as this lives.
+/// A directory of the file system. But for one that is only watched, nobody else uses it for as
+/// long as this lives.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
     /// Whether files are opened for writing.
     writes: bool,
-    /// Locked; the system gives it back however the process ends.
+    /// Locked; the system gives it back however the process ends. None when others may use it.
     _lock: Option<File>,
 }
 
 /// The file that is locked.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 
 impl Directory {
     /// The directory, made if it is not there.
@@ -78,6 +79,20 @@ impl Directory {
             Err(error) => return Err(error),
         };
         Ok(Directory { path: path.to_owned(), writes: false, _lock: lock })
+    }
+
+    /// The directory while another process may use it: its files come and go.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub fn watch(path: &Path) -> io::Result<Directory> {
+        fs::read_dir(path)?;
+        Ok(Directory { path: path.to_owned(), writes: false, _lock: None })
+    }
+
+    fn must_write(&self) -> io::Result<()> {
+        let refused = || io::Error::new(io::ErrorKind::PermissionDenied, "it is only looked at");
+        self.writes.then_some(()).ok_or_else(refused)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -139,6 +154,7 @@ impl Disk for Directory {
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        self.must_write()?;
         let path = self.path.join(name);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
         if let Err(error) = reserve(&file, bytes).and_then(|()| self.sync()) {
@@ -155,10 +171,12 @@ impl Disk for Directory {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.must_write()?;
         fs::remove_file(self.path.join(name))
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.must_write()?;
         let fresh = self.path.join(format!("{name}.new"));
         let mut file = File::create(&fresh)?;
         file.write_all(bytes)?;

@@ -5,18 +5,36 @@ use std::io;
 use super::files::Disk;
 
 /// The file.
-const NAME: &str = "tidings";
+pub(super) const NAME: &str = "tidings";
 
 /// The format this version writes and reads.
 const FORMAT: u32 = 1;
+
+/// What stands in place of the epoch while a copy is being made: such a copy is no log yet.
+const UNFINISHED: &str = "unfinished-backup";
 
 /// The epoch of the log that is there, or of one that is made now.
 pub(super) fn read_or_make(disk: &dyn Disk, fresh_epoch: u32) -> io::Result<u32> {
     if let Some(epoch) = read(disk)? {
         return Ok(epoch);
     }
-    disk.replace(NAME, format!("tidings-log {FORMAT} {fresh_epoch}\n").as_bytes())?;
+    write(disk, fresh_epoch)?;
     Ok(fresh_epoch)
+}
+
+/// Makes the directory a log with this epoch. Durable on return.
+pub(super) fn write(disk: &dyn Disk, epoch: u32) -> io::Result<()> {
+    disk.replace(NAME, format!("tidings-log {FORMAT} {epoch}\n").as_bytes())
+}
+
+/// Says of a directory that it is going to be a log, and none yet. Durable on return.
+pub(super) fn write_unfinished(disk: &dyn Disk) -> io::Result<()> {
+    disk.replace(NAME, format!("tidings-log {FORMAT} {UNFINISHED}\n").as_bytes())
+}
+
+/// There is no log where there should be one.
+pub(super) fn missing() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "there is no log here")
 }
 
 /// The epoch of the log that is there; nothing when there is none.
@@ -47,6 +65,9 @@ pub(super) fn read(disk: &dyn Disk) -> io::Result<Option<u32>> {
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
         _ => return Err(invalid(format!("the file {NAME} names no known format"))),
+    }
+    if epoch == UNFINISHED {
+        return Err(invalid("it is a backup that was never finished".to_owned()));
     }
     let epoch = epoch.parse().map_err(|_| invalid(format!("the file {NAME} names no epoch")))?;
     Ok(Some(epoch))

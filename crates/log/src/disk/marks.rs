@@ -8,7 +8,7 @@ use tidings_model::Topic;
 use super::files::Disk;
 
 /// The file, and what it begins with.
-const NAME: &str = "marks";
+pub(super) const NAME: &str = "marks";
 const MAGIC: [u8; 8] = *b"TIDMRK\x00\x01";
 
 /// Replaces what was remembered. Durable on return.

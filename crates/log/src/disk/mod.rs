@@ -4,7 +4,9 @@
 //! Must never show a message before it is durable, and never lose one that was shown without
 //! telling.
 
+mod backup;
 mod check;
+mod export;
 mod files;
 mod format;
 mod identity;
@@ -13,6 +15,7 @@ mod reading;
 mod recover;
 mod segment;
 mod state;
+mod stats;
 mod writer;
 
 use std::io;
@@ -29,9 +32,12 @@ use recover::{Loaded, Purpose};
 use state::State;
 use writer::{Order, Pending, Writer};
 
+pub use backup::{BackedUp, BackupStep, backup};
 pub use check::{Checked, check};
+pub use export::{ClosedLog, Exported};
 pub use files::{Directory, Disk, DiskFile};
 pub use recover::Damage;
+pub use stats::{LogStats, TopicStats};
 
 /// The size at which a segment is full.
 const SEGMENT_BYTES: u64 = 64 << 20;
