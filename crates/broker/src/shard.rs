@@ -378,15 +378,15 @@ impl Shard {
         count: usize,
         now: Time,
     ) -> PerLog<Option<u64>> {
-        let mut newest: Vec<Arc<Record>> = LogKind::ALL
-            .into_iter()
-            .filter(|&log| reads[log])
-            .flat_map(|log| self.broker.log(log).last(selection, count, now))
-            .collect();
-        newest.sort_by_key(|record| (record.message.time, record.log, record.mark.offset));
+        let mut newest: Vec<(Time, LogKind, u64)> = Vec::new();
+        for log in LogKind::ALL.into_iter().filter(|&log| reads[log]) {
+            let places = self.broker.log(log).last(selection, count, now);
+            newest.extend(places.into_iter().map(|(mark, time)| (time, log, mark.offset)));
+        }
+        newest.sort_unstable();
         let mut before = PerLog::default();
-        for record in newest.iter().rev().take(count) {
-            before[record.log] = Some(record.mark.offset - 1);
+        for &(_, log, offset) in newest.iter().rev().take(count) {
+            before[log] = Some(offset - 1);
         }
         before
     }

@@ -4,6 +4,7 @@
 //! or what a subscription is.
 
 mod disk;
+mod found;
 mod memory;
 mod retention;
 
@@ -15,6 +16,7 @@ pub use disk::{
     BackedUp, BackupStep, Checked, ClosedLog, Damage, Directory, Disk, DiskFile, DiskLog,
     DiskOptions, Exported, LogStats, TopicStats, backup, check,
 };
+pub use found::Found;
 pub use memory::{MemoryLimits, MemoryLog};
 pub use retention::Retention;
 
@@ -40,7 +42,11 @@ pub trait Log: Send + Sync {
     /// of those.
     fn trims(&self) -> u64;
 
-    /// Reads what `wanted` matches after `from` in order into `records`.
+    /// Finds what `wanted` matches after `from`, in order. Never waits for a disk: what is not in
+    /// memory is read when it is loaded, on whatever thread.
+    fn find(&self, wanted: &Selection, from: Cursor, budget: Budget) -> Found;
+
+    /// Reads what `wanted` matches after `from` in order into `records`. May wait for a disk.
     fn read(
         &self,
         wanted: &Selection,
@@ -48,10 +54,14 @@ pub trait Log: Send + Sync {
         now: Time,
         budget: Budget,
         records: &mut Vec<Arc<Record>>,
-    ) -> ReadEnd;
+    ) -> ReadEnd {
+        self.find(wanted, from, budget).load(now, records)
+    }
 
-    /// The newest `count` records that `wanted` matches, oldest first.
-    fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<Arc<Record>>;
+    /// Where the newest `count` messages are that `wanted` matches and that have not expired, and
+    /// when they were stored, oldest first. Never waits for a disk, and so may know the time of
+    /// an older message to the second only.
+    fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<(Mark, Time)>;
 
     /// Names the topics that got a message after `from`, of at most `most` messages, and those that
     /// lost one; for the one who tells others what to read. Returns where it came to.

@@ -7,7 +7,7 @@ mod support;
 use tidings_log::{AppendError, Cursor, DiskLog, Log, MemoryLimits, MemoryLog, Retention};
 use tidings_model::{GapReason, LogKind, Mark, Time};
 
-use support::{FakeDisk, append, message, open, options, payloads, read};
+use support::{ALL, FakeDisk, append, message, open, options, payloads, read};
 
 fn numbers(range: std::ops::RangeInclusive<u32>) -> Vec<String> {
     range.map(|number| number.to_string()).collect()
@@ -24,6 +24,8 @@ fn everything_is_there_after_a_restart() {
     }
     drop(log);
     assert!(disk.names().len() > 5, "several segments: {:?}", disk.names());
+    // A disk may give less than it was asked for, though more is there.
+    disk.set_read_max(7);
     let log = open(&disk, 1000, 2000);
     let (records, end) = read(&log, &["**"], Cursor::default());
     assert_eq!(payloads(&records), numbers(1..=50));
@@ -226,6 +228,72 @@ fn a_newer_format_and_a_foreign_directory_are_refused() {
     assert!(refused(&disk).contains("damaged"), "{}", refused(&disk));
 }
 
+#[test]
+fn finding_reads_no_file_and_loading_reads_neighbours_at_once() {
+    let disk = FakeDisk::default();
+    let log = open(&disk, 1000, 1 << 20);
+    for number in 1..=50 {
+        append(&log, vec![message(if number % 2 == 0 { "even" } else { "odd" }, "x")]).unwrap();
+    }
+    let find = |log: &DiskLog| log.find(&support::wanted(&["even"]), Cursor::default(), ALL);
+    assert!(find(&log).is_hot(), "what was just stored is in memory");
+    drop(log);
+    let log = open(&disk, 1000, 1 << 20);
+    let reads = disk.reads();
+    let found = find(&log);
+    let newest = log.last(&support::wanted(&["even"]), 1, Time::default());
+    assert_eq!(newest[0].0, Mark { epoch: 7, offset: 50 });
+    assert_eq!((found.is_hot(), disk.reads()), (false, reads));
+    // It is a thing of its own: neither the log nor this thread is needed.
+    drop(log);
+    let load = move || {
+        let mut records = Vec::new();
+        let end = found.load(Time::default(), &mut records);
+        (records.iter().map(|record| record.mark.offset).collect(), end.through)
+    };
+    let (offsets, through): (Vec<u64>, _) = std::thread::spawn(load).join().unwrap();
+    assert_eq!((offsets, through), ((1..=25).map(|n| 2 * n).collect(), 50));
+    assert_eq!(disk.reads(), reads + 1, "all of them at once");
+}
+
+/// A place that the disk cannot read costs what lies there, and nothing of what lies beside it.
+#[test]
+fn an_unreadable_place_costs_its_message_only() {
+    let disk = FakeDisk::default();
+    let log = open(&disk, 1000, 1 << 20);
+    for _ in 1..=5 {
+        append(&log, vec![message("t", "x")]).unwrap();
+    }
+    drop(log);
+    let log = open(&disk, 1000, 1 << 20);
+    let file = format!("{:020}.segment", 1);
+    let third = 64 + (disk.content(&file).len() - 64) / 2;
+    disk.make_unreadable(&file, third..third + 1);
+    let (records, end) = read(&log, &["t"], Cursor::default());
+    let offsets: Vec<u64> = records.iter().map(|record| record.mark.offset).collect();
+    assert_eq!((offsets, end.lost), (vec![1, 2, 4, 5], Some((3, GapReason::Damaged))));
+}
+
+#[test]
+fn places_of_the_newest_leave_out_what_has_expired() {
+    let disk = FakeDisk::default();
+    let log = open(&disk, 1000, 1 << 20);
+    for (number, ttl) in [(1, None), (2, None), (3, Some(1)), (4, None), (5, Some(1))] {
+        let mut message = message("t", &number.to_string());
+        message.expires = ttl.map(|ttl| Time::from_millis(5_000 + ttl));
+        append(&log, vec![message]).unwrap();
+    }
+    for log in [log, open(&disk, 1000, 1 << 20)] {
+        for filter in ["t", "**"] {
+            let last = |count, now| -> Vec<u64> {
+                let places = log.last(&support::wanted(&[filter]), count, Time::from_millis(now));
+                places.iter().map(|(mark, _)| mark.offset).collect()
+            };
+            assert_eq!((last(2, 5_000), last(2, 5_001)), (vec![4, 5], vec![2, 4]), "{filter}");
+        }
+    }
+}
+
 /// Random appends and reads: the disk log says exactly what the memory log says.
 #[test]
 fn it_agrees_with_the_log_in_memory() {
@@ -268,7 +336,9 @@ fn it_agrees_with_the_log_in_memory() {
                 "seed {seed}, step {step}, {filters:?} from {from:?}"
             );
             let now = Time::from_millis(6_000);
-            let last = |log: &dyn Log| payloads(&log.last(&support::wanted(filters), 3, now));
+            let last = |log: &dyn Log| -> Vec<Mark> {
+                log.last(&support::wanted(filters), 3, now).iter().map(|place| place.0).collect()
+            };
             assert_eq!(last(&log), last(&memory), "seed {seed}, step {step}");
         }
     }

@@ -6,7 +6,6 @@ use std::io;
 use tidings_model::{LogKind, Record, Selection, Time};
 
 use super::files::Disk;
-use super::reading::Found;
 use super::recover::{self, Damage, Loaded, Purpose};
 use super::state::State;
 use super::{identity, marks};
@@ -73,8 +72,8 @@ impl ClosedLog {
     /// Hands over the messages of these topics, in order.
     ///
     /// # Errors
-    /// What `take` gives back, and a disk that cannot be read. A message that is not what was
-    /// stored is no error, but counted.
+    /// What `take` gives back. A message that cannot be read, or is not what was stored, is no
+    /// error, but counted.
     pub fn export(
         &self,
         wanted: &Selection,
@@ -82,28 +81,19 @@ impl ClosedLog {
     ) -> io::Result<Exported> {
         let mut exported = Exported::default();
         let mut from = Cursor { offset: 0, told: self.state.losses() };
-        let (epoch, mut found) = (self.state.epoch, Vec::new());
+        let mut records = Vec::new();
         loop {
-            let end = self.state.find(wanted, from, AT_ONCE, &mut found);
-            for found in found.drain(..) {
-                let record = match found {
-                    Found::Hot(record) => Ok(record),
-                    Found::Cold(cold) => cold.load(self.kind, epoch).map(Into::into),
-                };
-                match record {
-                    Ok(record)
-                        if self.expired_at.is_some_and(|now| record.message.is_expired(now)) =>
-                    {
-                        exported.expired += 1;
-                    }
-                    Ok(record) => {
-                        take(&record)?;
-                        exported.messages += 1;
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                        exported.unreadable += 1;
-                    }
-                    Err(error) => return Err(error),
+            let found = self.state.find(wanted, from, AT_ONCE, self.kind);
+            let count = found.len();
+            // At the beginning of time nothing has expired: what has is counted here.
+            let end = found.load(Time::default(), &mut records);
+            exported.unreadable += (count - records.len()) as u64;
+            for record in records.drain(..) {
+                if self.expired_at.is_some_and(|now| record.message.is_expired(now)) {
+                    exported.expired += 1;
+                } else {
+                    take(&record)?;
+                    exported.messages += 1;
                 }
             }
             if end.caught_up {

@@ -25,7 +25,8 @@ pub trait Disk: Send + Sync {
 pub trait DiskFile: Send + Sync {
     /// Its length in bytes.
     fn size(&self) -> io::Result<u64>;
-    /// Fills `buffer` from `at`, or as much of it as the file has; returns how much.
+    /// Reads into `buffer` from `at`; returns how many bytes, which may be fewer than were asked
+    /// for, and 0 only where the file ends.
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize>;
     /// Writes all of `bytes` at `at`.
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
@@ -34,6 +35,18 @@ pub trait DiskFile: Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Cuts the file, or makes it longer by zeros.
     fn set_size(&self, bytes: u64) -> io::Result<()>;
+}
+
+/// Fills `buffer` from `at`, or as much of it as the file has; returns how much.
+pub(super) fn read_fully(file: &dyn DiskFile, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut total = 0;
+    while total < buffer.len() {
+        match file.read_at(&mut buffer[total..], at + total as u64)? {
+            0 => break,
+            count => total += count,
+        }
+    }
+    Ok(total)
 }
 
 /// A directory of the file system. But for one that is only watched, nobody else uses it for as
@@ -215,19 +228,13 @@ impl DiskFile for File {
         Ok(self.metadata()?.len())
     }
 
-    fn read_at(&self, mut buffer: &mut [u8], mut at: u64) -> io::Result<usize> {
-        let mut total = 0;
-        while !buffer.is_empty() {
-            let count = match read_some(self, buffer, at) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            (total, at) = (total + count, at + count as u64);
-            buffer = &mut buffer[count..];
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        loop {
+            match read_some(self, buffer, at) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
         }
-        Ok(total)
     }
 
     fn write_at(&self, mut bytes: &[u8], mut at: u64) -> io::Result<()> {

@@ -6,6 +6,7 @@
 
 mod backup;
 mod check;
+mod cold;
 mod export;
 mod files;
 mod format;
@@ -24,16 +25,16 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tidings_model::{GapReason, LogKind, Mark, Record, Selection, Time};
+use tidings_model::{LogKind, Mark, Selection, Time};
 
-use crate::{AppendError, Appended, Batch, Budget, Cursor, Log, Policy, ReadEnd, Remembered, Scan};
-use reading::Found;
+use crate::{AppendError, Appended, Batch, Budget, Cursor, Found, Log, Policy, Remembered, Scan};
 use recover::{Loaded, Purpose};
 use state::State;
 use writer::{Order, Pending, Writer};
 
 pub use backup::{BackedUp, BackupStep, backup};
 pub use check::{Checked, check};
+pub(crate) use cold::Cold;
 pub use export::{ClosedLog, Exported};
 pub use files::{Directory, Disk, DiskFile};
 pub use recover::Damage;
@@ -136,35 +137,6 @@ impl DiskLog {
             done(Err(AppendError::Storage("the log's writer has stopped".into())));
         }
     }
-
-    /// Loads what was found, outside every lock. A record that the disk no longer gives back as
-    /// it was written is a loss, and told.
-    fn load(
-        &self,
-        found: Vec<Found>,
-        records: &mut Vec<Arc<Record>>,
-        end: &mut ReadEnd,
-        now: Time,
-    ) {
-        let epoch = self.end().epoch;
-        for found in found {
-            let record = match found {
-                Found::Hot(record) => record,
-                Found::Cold(cold) => match cold.load(self.shared.kind, epoch) {
-                    Ok(record) => Arc::new(record),
-                    Err(error) => {
-                        tracing::error!(%error, offset = cold.offset, "a stored message cannot be read");
-                        let before = end.lost.map_or(0, |(offset, _)| offset);
-                        end.lost = Some((before.max(cold.offset), GapReason::Damaged));
-                        continue;
-                    }
-                },
-            };
-            if !record.message.is_expired(now) {
-                records.push(record);
-            }
-        }
-    }
 }
 
 impl Log for DiskLog {
@@ -190,28 +162,12 @@ impl Log for DiskLog {
         self.shared.state().losses()
     }
 
-    fn read(
-        &self,
-        wanted: &Selection,
-        from: Cursor,
-        now: Time,
-        budget: Budget,
-        records: &mut Vec<Arc<Record>>,
-    ) -> ReadEnd {
-        let mut found = Vec::new();
-        let mut end = self.shared.state().find(wanted, from, budget, &mut found);
-        self.load(found, records, &mut end, now);
-        end
+    fn find(&self, wanted: &Selection, from: Cursor, budget: Budget) -> Found {
+        self.shared.state().find(wanted, from, budget, self.shared.kind)
     }
 
-    fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<Arc<Record>> {
-        let mut found = Vec::new();
-        self.shared.state().find_last(wanted, count, &mut found);
-        let mut records = Vec::new();
-        let mut end = ReadEnd { through: 0, lost: None, told: 0, caught_up: true };
-        self.load(found, &mut records, &mut end, now);
-        records.reverse();
-        records
+    fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<(Mark, Time)> {
+        self.shared.state().last(wanted, count, now)
     }
 
     fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor {

@@ -2,23 +2,32 @@
 //! lies on disk is found here and loaded when nothing is locked any more.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use tidings_model::{GapReason, Record, Selection, Topic};
+use tidings_model::{GapReason, LogKind, Mark, Record, Selection, Time, Topic};
 
-use super::segment::Cold;
+use super::cold::Cold;
 use super::state::State;
-use crate::{Budget, Cursor, ReadEnd, Scan};
+use crate::{Budget, Cursor, Found, ReadEnd, Scan};
 
 /// Most records one read or scan looks at. Bounds how long the lock is held.
 const LOOK_MAX: usize = 16_384;
 
-/// A record that a read has found.
-pub(super) enum Found {
-    Hot(Arc<Record>),
-    Cold(Cold),
+/// What a read has taken so far.
+struct Taken {
+    budget: Budget,
+    bytes: usize,
+    count: usize,
+    cold: Cold,
+    hot: Vec<Arc<Record>>,
+}
+
+impl Taken {
+    fn is_full(&self) -> bool {
+        self.count >= self.budget.records || self.bytes >= self.budget.bytes
+    }
 }
 
 impl State {
@@ -27,15 +36,20 @@ impl State {
         wanted: &Selection,
         from: Cursor,
         budget: Budget,
-        found: &mut Vec<Found>,
-    ) -> ReadEnd {
+        kind: LogKind,
+    ) -> Found {
         let lost = self.lost(wanted, from);
+        let cold = Cold::new(kind, self.epoch);
+        let mut taken = Taken { budget, bytes: 0, count: 0, cold, hot: Vec::new() };
         let through = if wanted.patterns().is_empty() {
-            self.find_topics(wanted.topics(), from.offset, budget, found)
+            self.find_topics(wanted.topics(), from.offset, &mut taken)
         } else {
-            self.find_in_order(wanted, from.offset, budget, found)
+            self.find_in_order(wanted, from.offset, &mut taken)
         };
-        ReadEnd { through, lost, told: self.loss_count, caught_up: through == self.end }
+        let told = self.loss_count;
+        let end = ReadEnd { through, lost, told, caught_up: through == self.end };
+        let Taken { cold, hot, .. } = taken;
+        Found::new(end, (!cold.is_empty()).then_some(cold), hot)
     }
 
     /// The highest wanted offset after the reader's that was lost and not told.
@@ -89,38 +103,24 @@ impl State {
     }
 
     /// Merges the topics' own sequences.
-    fn find_topics(
-        &self,
-        names: &[Topic],
-        after: u64,
-        budget: Budget,
-        found: &mut Vec<Found>,
-    ) -> u64 {
+    fn find_topics(&self, names: &[Topic], after: u64, taken: &mut Taken) -> u64 {
         let numbers = names.iter().filter_map(|name| self.numbers.get(name));
         let mut heads: BinaryHeap<Reverse<u64>> =
             numbers.filter_map(|&number| self.first_after(number, after)).map(Reverse).collect();
-        let mut bytes = 0;
         while let Some(Reverse(offset)) = heads.pop() {
-            if found.len() >= budget.records || bytes >= budget.bytes {
+            if taken.is_full() {
                 return offset - 1;
             }
-            bytes += self.take(offset, found);
+            self.take(offset, taken);
             heads.extend(self.next(offset).map(Reverse));
         }
         self.end
     }
 
     /// Walks the whole log in order and takes what matches and is kept.
-    fn find_in_order(
-        &self,
-        wanted: &Selection,
-        after: u64,
-        budget: Budget,
-        found: &mut Vec<Found>,
-    ) -> u64 {
+    fn find_in_order(&self, wanted: &Selection, after: u64, taken: &mut Taken) -> u64 {
         let begin = self.segments.front().map_or(after, |first| first.header.base - 1).max(after);
         let mut matches: HashMap<u32, bool> = HashMap::new();
-        let mut bytes = 0;
         for (looked_at, offset) in (begin + 1..=self.end).enumerate() {
             if looked_at == LOOK_MAX {
                 return offset - 1;
@@ -130,10 +130,10 @@ impl State {
             if !*matches.entry(number).or_insert_with(|| wanted.matches(&topic.name)) {
                 continue;
             }
-            if found.len() >= budget.records || bytes >= budget.bytes {
+            if taken.is_full() {
                 return offset - 1;
             }
-            bytes += self.take(offset, found);
+            self.take(offset, taken);
         }
         self.end
     }
@@ -146,47 +146,69 @@ impl State {
         (topic.count > 0 && offset >= topic.first).then_some(number)
     }
 
-    /// Adds a record to what was found; returns its size.
-    fn take(&self, offset: u64, found: &mut Vec<Found>) -> usize {
-        let hot_begins = self.end + 1 - self.hot.len() as u64;
-        if offset >= hot_begins
-            && let Some(record) = self.hot.get((offset - hot_begins) as usize)
-        {
-            found.push(Found::Hot(Arc::clone(record)));
-            return record.message.payload.len();
-        }
-        let segment = &self.segments[self.segment_of(offset)];
-        found.push(Found::Cold(segment.cold(offset)));
-        segment.bytes(segment.index_of(offset)) as usize
+    /// The record at this offset, if it is among the newest.
+    fn hot(&self, offset: u64) -> Option<&Arc<Record>> {
+        let begins = self.end + 1 - self.hot.len() as u64;
+        self.hot.get(usize::try_from(offset.checked_sub(begins)?).ok()?)
     }
 
-    /// The newest `count` kept records that are wanted, newest first.
-    pub(super) fn find_last(&self, wanted: &Selection, count: usize, found: &mut Vec<Found>) {
+    /// Adds a record to what was taken.
+    fn take(&self, offset: u64, taken: &mut Taken) {
+        taken.count += 1;
+        if let Some(record) = self.hot(offset) {
+            taken.bytes += record.message.payload.len();
+            taken.hot.push(Arc::clone(record));
+            return;
+        }
+        let segment = &self.segments[self.segment_of(offset)];
+        let place = segment.place(offset);
+        taken.bytes += place.bytes as usize;
+        taken.cold.push(&segment.file, segment.header.salt, place);
+    }
+
+    /// Where the newest `count` kept records are that are wanted, oldest first.
+    pub(super) fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<(Mark, Time)> {
+        let fresh = |offset: &u64| self.expires(*offset).is_none_or(|expires| expires > now);
         let mut offsets: Vec<u64> = Vec::new();
         if wanted.patterns().is_empty() {
             for number in wanted.topics().iter().filter_map(|name| self.numbers.get(name)) {
-                let topic = &self.topics[*number as usize];
-                let mut next = (topic.count > 0).then_some(topic.first);
-                for _ in 0..topic.count.saturating_sub(count as u64) {
-                    next = next.and_then(|offset| self.next(offset));
-                }
-                while let Some(offset) = next {
-                    offsets.push(offset);
-                    next = self.next(offset);
-                }
+                offsets.extend(self.newest_of(*number, count, fresh));
             }
         } else {
             let begin = self.segments.front().map_or(1, |first| first.header.base);
-            let matching = (begin..=self.end).rev().filter(|&offset| {
+            let matching = (begin..=self.end).rev().filter(fresh).filter(|&offset| {
                 self.kept_topic(offset)
                     .is_some_and(|number| wanted.matches(&self.topics[number as usize].name))
             });
             offsets.extend(matching.take(count));
         }
-        offsets.sort_unstable_by(|a, b| b.cmp(a));
-        for offset in offsets.into_iter().take(count) {
-            self.take(offset, found);
+        offsets.sort_unstable();
+        let newest = offsets.split_off(offsets.len().saturating_sub(count));
+        let place = |offset| (Mark { epoch: self.epoch, offset }, self.time(offset));
+        newest.into_iter().map(place).collect()
+    }
+
+    fn newest_of(&self, number: u32, count: usize, fresh: impl Fn(&u64) -> bool) -> VecDeque<u64> {
+        let topic = &self.topics[number as usize];
+        let mut newest = VecDeque::new();
+        let mut next = (topic.count > 0).then_some(topic.first);
+        while let Some(offset) = next {
+            newest.extend(Some(offset).filter(&fresh));
+            if newest.len() > count {
+                newest.pop_front();
+            }
+            next = self.next(offset);
         }
+        newest
+    }
+
+    /// When a record was stored.
+    fn time(&self, offset: u64) -> Time {
+        if let Some(record) = self.hot(offset) {
+            return record.message.time;
+        }
+        let segment = &self.segments[self.segment_of(offset)];
+        segment.time(segment.index_of(offset))
     }
 
     pub(super) fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor {

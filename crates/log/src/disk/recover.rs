@@ -10,7 +10,7 @@ use std::io;
 
 use tidings_model::{Time, Topic};
 
-use super::files::{Disk, DiskFile};
+use super::files::{Disk, DiskFile, read_fully};
 use super::format::{
     self, RECORD_BYTES_MIN, RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader,
 };
@@ -80,7 +80,7 @@ fn load_segment(
     let name = Segment::name(base);
     let file = disk.open(&name)?;
     let mut head = [0; SEGMENT_HEADER_BYTES as usize];
-    file.read_at(&mut head, 0)?;
+    read_fully(&*file, &mut head, 0)?;
     let Some(header) = SegmentHeader::decode(&head).filter(|header| header.base == base) else {
         let rest = file.size()?.saturating_sub(SEGMENT_HEADER_BYTES);
         let to = match next {
@@ -133,7 +133,7 @@ fn load_segment(
 fn is_blank(file: &dyn DiskFile, mut at: u64) -> io::Result<bool> {
     let mut buffer = vec![0; 1 << 16];
     loop {
-        let count = file.read_at(&mut buffer, at)?;
+        let count = read_fully(file, &mut buffer, at)?;
         if buffer[..count].iter().any(|&byte| byte != 0) {
             return Ok(false);
         }
@@ -163,7 +163,7 @@ fn scan(
     damages: &mut Vec<Damage>,
 ) -> io::Result<Option<u64>> {
     let mut bytes = vec![0; file.size()? as usize];
-    let count = file.read_at(&mut bytes, 0)?;
+    let count = read_fully(file, &mut bytes, 0)?;
     bytes.truncate(count);
     let mut at = SEGMENT_HEADER_BYTES as usize;
     let mut batch: Vec<Scanned> = Vec::new();

@@ -1,11 +1,11 @@
 //! One segment: its file, and where in it each of its records lies.
 
-use std::io;
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut};
-use tidings_model::{IdempotencyKey, LogKind, Mark, Record, Time, Topic};
+use tidings_model::{IdempotencyKey, Mark, Time, Topic};
 
+use super::cold::Place;
 use super::files::DiskFile;
 use super::format::{self, SegmentHeader};
 use crate::{Remembered, Token};
@@ -42,15 +42,6 @@ pub(super) struct Entry {
     pub(super) at: u32,
     pub(super) topic: u32,
     pub(super) time: Time,
-}
-
-/// Where to read one record from, once nothing is locked any more.
-pub(super) struct Cold {
-    file: Arc<dyn DiskFile>,
-    salt: u32,
-    at: u32,
-    bytes: u32,
-    pub(super) offset: u64,
 }
 
 impl Segment {
@@ -105,15 +96,9 @@ impl Segment {
         self.at.get(index + 1).unwrap_or(&self.end_at) - self.at[index]
     }
 
-    pub(super) fn cold(&self, offset: u64) -> Cold {
+    pub(super) fn place(&self, offset: u64) -> Place {
         let index = self.index_of(offset);
-        Cold {
-            file: Arc::clone(&self.file),
-            salt: self.header.salt,
-            at: self.at[index],
-            bytes: self.bytes(index),
-            offset,
-        }
+        Place { offset, at: self.at[index], bytes: self.bytes(index) }
     }
 
     /// The index as a file: what [`read_index`] reads.
@@ -224,21 +209,4 @@ fn read_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     let (text, after) = rest.split_at_checked(length)?;
     *rest = after;
     std::str::from_utf8(text).ok()
-}
-
-impl Cold {
-    /// Reads the record; an error when the disk does not give back what was written.
-    pub(super) fn load(&self, kind: LogKind, epoch: u32) -> io::Result<Record> {
-        let mut bytes = vec![0; self.bytes as usize];
-        self.file.read_at(&mut bytes, self.at.into())?;
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the record is damaged");
-        let (header, body) =
-            format::record(&bytes, self.salt, self.at.into()).ok_or_else(damaged)?;
-        let (previous, message) = format::read_body(body).ok_or_else(damaged)?;
-        if header.offset != self.offset {
-            return Err(damaged());
-        }
-        let mark = Mark { epoch, offset: self.offset };
-        Ok(Record::new(kind, mark, previous, Arc::new(message)))
-    }
 }

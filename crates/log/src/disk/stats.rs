@@ -2,11 +2,12 @@
 
 use std::io;
 
-use tidings_model::{Time, Topic};
+use tidings_model::{Selection, Time, Topic, TopicFilter};
 
 use super::export::ClosedLog;
 use super::files::Disk;
 use super::segment::HOLE;
+use crate::{Budget, Cursor};
 
 /// What a log holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +61,8 @@ impl ClosedLog {
                 topic: topic.name.clone(),
                 messages: topic.count,
                 bytes,
-                oldest: self.time(topic.first)?,
-                newest: self.time(topic.last)?,
+                oldest: self.time(&topic.name, topic.first),
+                newest: self.time(&topic.name, topic.last),
             });
         }
         topics.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.topic.cmp(&b.topic)));
@@ -75,14 +76,19 @@ impl ClosedLog {
     }
 
     /// When a message was stored. One that cannot be read has the time that its segment knows.
-    fn time(&self, offset: u64) -> io::Result<Time> {
+    fn time(&self, topic: &Topic, offset: u64) -> Time {
         let segment = &self.state.segments[self.state.segment_of(offset)];
-        match segment.cold(offset).load(self.kind, self.state.epoch) {
-            Ok(record) => Ok(record.message.time),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Ok(segment.time(segment.index_of(offset)))
-            }
-            Err(error) => Err(error),
+        let mut records = Vec::new();
+        let from = Cursor { offset: offset - 1, told: self.state.losses() };
+        let only = Budget { records: 1, bytes: 1 };
+        let wanted = TopicFilter::new(topic.as_str()).map(|filter| Selection::new([filter]));
+        if let Ok(wanted) = wanted {
+            let found = self.state.find(&wanted, from, only, self.kind);
+            found.load(Time::default(), &mut records);
+        }
+        match records.first() {
+            Some(record) => record.message.time,
+            None => segment.time(segment.index_of(offset)),
         }
     }
 }

@@ -6,11 +6,11 @@
 mod reading;
 mod state;
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tidings_model::{LogKind, Mark, Record, Selection, Time};
+use tidings_model::{LogKind, Mark, Selection, Time};
 
-use crate::{Appended, Batch, Budget, Cursor, Log, Policy, ReadEnd, Remembered, Scan};
+use crate::{Appended, Batch, Budget, Cursor, Found, Log, Policy, Remembered, Scan};
 use state::State;
 
 /// How much a log in memory may hold.
@@ -84,18 +84,11 @@ impl Log for MemoryLog {
         self.state().trims()
     }
 
-    fn read(
-        &self,
-        wanted: &Selection,
-        from: Cursor,
-        now: Time,
-        budget: Budget,
-        records: &mut Vec<Arc<Record>>,
-    ) -> ReadEnd {
-        self.state().read(wanted, from, now, budget, records)
+    fn find(&self, wanted: &Selection, from: Cursor, budget: Budget) -> Found {
+        self.state().find(wanted, from, budget)
     }
 
-    fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<Arc<Record>> {
+    fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<(Mark, Time)> {
         self.state().last(wanted, count, now)
     }
 

@@ -5,31 +5,26 @@ use std::collections::BinaryHeap;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use tidings_model::{GapReason, Record, Selection, Time, Topic};
+use tidings_model::{GapReason, Mark, Record, Selection, Time, Topic};
 
 use super::state::{State, TopicState};
-use crate::{Budget, Cursor, ReadEnd, Scan};
+use crate::{Budget, Cursor, Found, ReadEnd, Scan};
 
 /// Most records one read looks at, matching or not. Bounds how long the lock is held.
 const SCAN_MAX: usize = 16_384;
 
 impl State {
-    pub(super) fn read(
-        &self,
-        wanted: &Selection,
-        from: Cursor,
-        now: Time,
-        budget: Budget,
-        records: &mut Vec<Arc<Record>>,
-    ) -> ReadEnd {
+    pub(super) fn find(&self, wanted: &Selection, from: Cursor, budget: Budget) -> Found {
         let lost = self.lost(wanted, from).map(|offset| (offset, GapReason::Trimmed));
-        let mut taking = Taking { budget, now, bytes: 0, records, full_at: None };
+        let mut taking = Taking { budget, bytes: 0, records: Vec::new(), full_at: None };
         let through = if wanted.patterns().is_empty() {
             self.read_topics(wanted.topics(), from.offset, &mut taking)
         } else {
             self.read_order(wanted, from.offset, &mut taking)
         };
-        ReadEnd { through, lost, told: self.trim_count, caught_up: through == self.end }
+        let told = self.trim_count;
+        let end = ReadEnd { through, lost, told, caught_up: through == self.end };
+        Found::new(end, None, taking.records)
     }
 
     /// The highest wanted offset after the reader's that was trimmed and not told.
@@ -54,7 +49,7 @@ impl State {
     }
 
     /// Merges the topics' own sequences; what other topics hold costs nothing.
-    fn read_topics(&self, names: &[Topic], after: u64, taking: &mut Taking<'_>) -> u64 {
+    fn read_topics(&self, names: &[Topic], after: u64, taking: &mut Taking) -> u64 {
         let mut heads = BinaryHeap::with_capacity(names.len());
         for topic in names.iter().filter_map(|name| self.topics.get(name)) {
             if topic.last <= after {
@@ -77,7 +72,7 @@ impl State {
     }
 
     /// Walks the whole log in order and takes what matches.
-    fn read_order(&self, wanted: &Selection, after: u64, taking: &mut Taking<'_>) -> u64 {
+    fn read_order(&self, wanted: &Selection, after: u64, taking: &mut Taking) -> u64 {
         for (looked_at, (&offset, record)) in
             self.order.range((Excluded(after), Unbounded)).enumerate()
         {
@@ -91,17 +86,18 @@ impl State {
         self.end
     }
 
-    pub(super) fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<Arc<Record>> {
+    pub(super) fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<(Mark, Time)> {
         let fresh = |record: &&Arc<Record>| !record.message.is_expired(now);
-        let mut newest: Vec<Arc<Record>> = if wanted.patterns().is_empty() {
+        let mut newest: Vec<&Arc<Record>> = if wanted.patterns().is_empty() {
             let topics = wanted.topics().iter().filter_map(|name| self.topics.get(name));
-            topics.flat_map(|t| t.records.iter().rev().filter(fresh).take(count)).cloned().collect()
+            topics.flat_map(|t| t.records.iter().rev().filter(fresh).take(count)).collect()
         } else {
             let matching = self.order.values().rev().filter(|r| wanted.matches(&r.message.topic));
-            matching.filter(fresh).take(count).cloned().collect()
+            matching.filter(fresh).take(count).collect()
         };
         newest.sort_unstable_by_key(|record| record.mark.offset);
-        newest.split_off(newest.len().saturating_sub(count))
+        let newest = newest.split_off(newest.len().saturating_sub(count));
+        newest.into_iter().map(|record| (record.mark, record.message.time)).collect()
     }
 
     pub(super) fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor {
@@ -121,21 +117,17 @@ impl State {
 }
 
 /// Records on their way to one reader, until the budget is used up.
-struct Taking<'a> {
+struct Taking {
     budget: Budget,
-    now: Time,
     bytes: usize,
-    records: &'a mut Vec<Arc<Record>>,
+    records: Vec<Arc<Record>>,
     /// The offset before the first record that did not fit.
     full_at: Option<u64>,
 }
 
-impl Taking<'_> {
-    /// Takes the record, unless it has expired; says no when the budget is used up.
+impl Taking {
+    /// Takes the record; says no when the budget is used up.
     fn take(&mut self, record: &Arc<Record>) -> bool {
-        if record.message.is_expired(self.now) {
-            return true;
-        }
         if self.records.len() >= self.budget.records || self.bytes >= self.budget.bytes {
             self.full_at = Some(record.mark.offset - 1);
             return false;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -118,6 +119,12 @@ struct Inner {
     room: Option<u64>,
     /// Whether the next sync fails.
     fail_sync: bool,
+    /// Calls that read.
+    reads: u64,
+    /// Most bytes that one call gives, though more are there.
+    read_max: Option<usize>,
+    /// What cannot be read any more.
+    unreadable: Option<(String, Range<usize>)>,
 }
 
 #[derive(Clone, Default)]
@@ -136,6 +143,18 @@ impl FakeDisk {
     /// From the `n`-th change on, nothing works any more, as if the power had gone.
     pub(crate) fn fail_from(&self, n: u64) {
         self.inner.lock().unwrap().fail_from = Some(n);
+    }
+
+    pub(crate) fn reads(&self) -> u64 {
+        self.inner.lock().unwrap().reads
+    }
+
+    pub(crate) fn set_read_max(&self, bytes: usize) {
+        self.inner.lock().unwrap().read_max = Some(bytes);
+    }
+
+    pub(crate) fn make_unreadable(&self, name: &str, bytes: Range<usize>) {
+        self.inner.lock().unwrap().unreadable = Some((name.to_owned(), bytes));
     }
 
     pub(crate) fn set_room(&self, room: Option<u64>) {
@@ -248,10 +267,18 @@ impl DiskFile for FakeFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-        let inner = self.disk.inner.lock().unwrap();
+        let mut inner = self.disk.inner.lock().unwrap();
+        inner.reads += 1;
+        if let Some((name, bytes)) = &inner.unreadable
+            && *name == self.name
+            && bytes.start < at as usize + buffer.len()
+            && bytes.end > at as usize
+        {
+            return Err(io::Error::other("the disk cannot read this"));
+        }
         let content = inner.files.get(&self.name).map_or(&[][..], |data| &data.current);
         let from = &content[(at as usize).min(content.len())..];
-        let count = from.len().min(buffer.len());
+        let count = from.len().min(buffer.len()).min(inner.read_max.unwrap_or(usize::MAX));
         buffer[..count].copy_from_slice(&from[..count]);
         Ok(count)
     }
