@@ -18,6 +18,10 @@ pub type Logs = PerLog<Arc<dyn Log>>;
 /// Told how a publish ended; called exactly once, on whatever thread.
 pub type Done = Box<dyn FnOnce(Result<Published, Refusal>) + Send>;
 
+/// Does work that may wait for a disk: on another thread, or at once where waiting is no harm.
+/// There is never more of it than a few pieces for each shard.
+pub type Loader = Box<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
+
 /// What a broker takes at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -60,6 +64,7 @@ struct Shared {
     limits: Limits,
     window: Mutex<Window>,
     sessions: Sessions,
+    loader: Loader,
     shards: Mutex<Vec<ShardBell>>,
 }
 
@@ -68,14 +73,19 @@ struct ShardBell {
     /// Whether it has any subscription; one that has none need not be told.
     listening: Arc<AtomicBool>,
     inbox: Arc<Inbox>,
-    ring: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Broker {
     /// A broker over these logs, ruled by these namespaces.
     ///
     /// The sessions that the log has are there when this returns.
-    pub fn new(namespaces: Namespaces, logs: Logs, limits: Limits, now: Time) -> Broker {
+    pub fn new(
+        namespaces: Namespaces,
+        logs: Logs,
+        limits: Limits,
+        loader: Loader,
+        now: Time,
+    ) -> Broker {
         let mut window = Window::new(limits.idempotency_keys_max, limits.idempotency_keep);
         for log in LogKind::ALL {
             for Remembered { topic, token, time, last, count } in logs[log].remembered() {
@@ -89,6 +99,7 @@ impl Broker {
             limits,
             window: Mutex::new(window),
             sessions: Sessions::new(limits.sessions),
+            loader,
             shards: Mutex::new(Vec::new()),
         });
         for log in LogKind::ALL {
@@ -108,8 +119,8 @@ impl Broker {
     /// [`dispatch`](Shard::dispatch) has something to do: once for many messages perhaps.
     pub fn shard(&self, ring: Box<dyn Fn() + Send + Sync>) -> Shard {
         let listening = Arc::new(AtomicBool::new(false));
-        let inbox = Arc::new(Inbox::default());
-        let bell = ShardBell { listening: Arc::clone(&listening), inbox: Arc::clone(&inbox), ring };
+        let inbox = Arc::new(Inbox::new(ring));
+        let bell = ShardBell { listening: Arc::clone(&listening), inbox: Arc::clone(&inbox) };
         let mut shards = lock(&self.shared.shards);
         shards.push(bell);
         Shard::new(self.clone(), shards.len() - 1, listening, inbox)
@@ -165,8 +176,11 @@ impl Broker {
     pub(crate) fn evict(&self, eviction: Eviction) {
         if let Some(bell) = lock(&self.shared.shards).get(eviction.shard) {
             bell.inbox.evict(eviction);
-            (bell.ring)();
         }
+    }
+
+    pub(crate) fn load(&self, work: Box<dyn FnOnce() + Send>) {
+        (self.shared.loader)(work);
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {
@@ -222,7 +236,7 @@ impl Shared {
             // Pairs with the store in `Shard::subscribe`: either this sees it, or the shard sees
             // the new end of the log.
             if bell.listening.load(Ordering::SeqCst) {
-                (bell.ring)();
+                bell.inbox.ring();
             }
         }
     }

@@ -12,7 +12,7 @@ mod sessions;
 mod shard;
 mod subscription;
 
-pub use broker::{Broker, Done, Limits, Logs};
+pub use broker::{Broker, Done, Limits, Loader, Logs};
 pub use namespace::{Namespace, Namespaces};
 pub use sessions::{ManageDone, SessionLimits, Unsaved};
 pub use shard::{Owner, Shard, SubKey, Subscribed};

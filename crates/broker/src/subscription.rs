@@ -3,13 +3,13 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use tidings_log::{Budget, Cursor, Log};
+use tidings_log::{Budget, Cursor, Found, Log, ReadEnd};
 use tidings_model::{
     Delivery, Event, Gap, LogKind, Mark, PerLog, Position, Record, Selection, Slow, Time,
 };
 
 use crate::sessions::Attached;
-use crate::shard::Owner;
+use crate::shard::{Loaded, Owner, Pace};
 
 /// A reader that wants only the latest is read further ahead, so that more is skipped.
 const LATEST_FACTOR: usize = 16;
@@ -24,6 +24,8 @@ pub(crate) struct Subscription {
     pub(crate) opening_gap: Option<Gap>,
     /// Whether there may be something to read.
     pub(crate) ready: bool,
+    /// Whether it has to wait for a turn to read it.
+    pub(crate) pace: Pace,
     /// Events sent ahead of an acknowledgement, when their number is limited.
     pub(crate) window: Option<Window>,
     /// Events that may still be read, when their number is limited.
@@ -58,8 +60,17 @@ pub struct Read {
     pub position: Position,
     /// Whether there is nothing more to read now.
     pub caught_up: bool,
-    /// Whether nothing may be sent before something is acknowledged, or at all.
-    pub window_full: bool,
+    /// Whether nothing can be read now: before something is acknowledged, before it is the
+    /// subscription's turn, or ever.
+    pub waits: bool,
+}
+
+/// What a read comes to.
+pub(crate) enum Step {
+    /// It is done.
+    Read(Read),
+    /// What was found in this log lies in files.
+    Load(LogKind, Found),
 }
 
 impl Subscription {
@@ -85,11 +96,15 @@ impl Subscription {
         budget: Budget,
         records: &mut Vec<Arc<Record>>,
         deliveries: &mut Vec<Delivery>,
-    ) -> Read {
-        let Some(mut budget) = self.allowed(budget) else {
-            return Read { position: self.position(), caught_up: false, window_full: true };
+    ) -> Step {
+        let Some(mut budget) = self.allowed(budget) else { return Step::Read(self.waits()) };
+        let mut loaded = match &mut self.pace {
+            Pace::Loaded(_) => match std::mem::replace(&mut self.pace, Pace::Granted) {
+                Pace::Loaded(loaded) => Some(loaded),
+                _ => None,
+            },
+            _ => None,
         };
-        deliveries.extend(self.opening_gap.take().map(Delivery::Gap));
         let mut caught_up = true;
         for log in LogKind::ALL {
             let Some(Place { epoch, cursor }) = self.places[log] else { continue };
@@ -97,28 +112,31 @@ impl Subscription {
                 caught_up = false;
                 break;
             }
-            let end = log_of(log).read(&self.selection, cursor, now, budget, records);
+            let end = match loaded.take_if(|loaded| loaded.log == log) {
+                Some(Loaded { records: mut arrived, end, .. }) => {
+                    records.append(&mut arrived);
+                    end
+                }
+                None => {
+                    let found = log_of(log).find(&self.selection, cursor, budget);
+                    match found.is_hot() {
+                        true => found.load(now, records),
+                        // What other logs have goes first.
+                        false if !deliveries.is_empty() => {
+                            caught_up = false;
+                            break;
+                        }
+                        false => return Step::Load(log, found),
+                    }
+                }
+            };
+            deliveries.extend(self.opening_gap.take().map(Delivery::Gap));
             budget.records -= records.len().min(budget.records);
             caught_up &= end.caught_up;
-            if let Some((lost, reason)) = end.lost {
-                let from = self.position();
-                let to = from.with(log, Mark { epoch, offset: lost });
-                deliveries.push(Delivery::Gap(Gap { reason, from, to, position: from }));
-            }
-            let told = end.told;
-            for record in records.drain(..) {
-                let offset = record.mark.offset;
-                self.places[log] = Some(Place { epoch, cursor: Cursor { offset, told } });
-                if let Some(window) = &mut self.window {
-                    window.sent.push_back((log, offset));
-                }
-                let position = self.position();
-                let earlier = self.attached.as_ref().map_or(0, |a| a.earlier.count(&record));
-                let attempt = earlier.saturating_add(1);
-                deliveries.push(Delivery::Event(Event { record, position, attempt }));
-            }
-            self.places[log] = Some(Place { epoch, cursor: Cursor { offset: end.through, told } });
+            self.deliver(log, epoch, end, records, deliveries);
         }
+        // A gap may be all there is, where no log is read.
+        deliveries.extend(self.opening_gap.take().map(Delivery::Gap));
         if self.slow == Slow::Latest {
             conflate(deliveries);
         }
@@ -127,7 +145,41 @@ impl Subscription {
             *left -= events.min(*left);
         }
         self.ready = !caught_up;
-        Read { position: self.position(), caught_up, window_full: false }
+        Step::Read(Read { position: self.position(), caught_up, waits: false })
+    }
+
+    /// Hands over what was read of one log, a loss first.
+    fn deliver(
+        &mut self,
+        log: LogKind,
+        epoch: u32,
+        end: ReadEnd,
+        records: &mut Vec<Arc<Record>>,
+        deliveries: &mut Vec<Delivery>,
+    ) {
+        if let Some((lost, reason)) = end.lost {
+            let from = self.position();
+            let to = from.with(log, Mark { epoch, offset: lost });
+            deliveries.push(Delivery::Gap(Gap { reason, from, to, position: from }));
+        }
+        let told = end.told;
+        for record in records.drain(..) {
+            let offset = record.mark.offset;
+            self.places[log] = Some(Place { epoch, cursor: Cursor { offset, told } });
+            if let Some(window) = &mut self.window {
+                window.sent.push_back((log, offset));
+            }
+            let position = self.position();
+            let earlier = self.attached.as_ref().map_or(0, |a| a.earlier.count(&record));
+            let attempt = earlier.saturating_add(1);
+            deliveries.push(Delivery::Event(Event { record, position, attempt }));
+        }
+        self.places[log] = Some(Place { epoch, cursor: Cursor { offset: end.through, told } });
+    }
+
+    /// A read that has to wait.
+    pub(crate) fn waits(&self) -> Read {
+        Read { position: self.position(), caught_up: false, waits: true }
     }
 
     /// How much may be read now; nothing when the window is full.

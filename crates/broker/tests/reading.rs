@@ -48,7 +48,7 @@ impl Bench {
             let policy = Box::new(move |_: &Topic| retention);
             Arc::new(MemoryLog::new(kind, 1, MemoryLimits::default(), policy)) as Arc<dyn Log>
         });
-        let broker = Broker::new(namespaces, logs, Limits::default(), NOW);
+        let broker = Broker::new(namespaces, logs, Limits::default(), Box::new(|work| work()), NOW);
         let rung = Arc::new(AtomicUsize::new(0));
         let bell = Arc::clone(&rung);
         let shard = broker.shard(Box::new(move || {

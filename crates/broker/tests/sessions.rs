@@ -53,7 +53,7 @@ fn broker(logs: &Logs, limits: SessionLimits) -> Broker {
     };
     let limits = Limits { sessions: limits, ..Limits::default() };
     let logs = PerLog::from_fn(|kind| Arc::clone(&logs[kind]));
-    Broker::new(Namespaces::new(Vec::new(), otherwise), logs, limits, NOW)
+    Broker::new(Namespaces::new(Vec::new(), otherwise), logs, limits, Box::new(|work| work()), NOW)
 }
 
 fn publish(broker: &Broker, payload: &str) -> Position {

@@ -171,6 +171,7 @@ impl Client {
             }
             if house.shard.is_ready(key) && !is_held {
                 if carrier.is_full() {
+                    house.shard.step_back(key);
                     return true;
                 }
                 more |= self.read(sub, key, begun, house, carrier);
@@ -196,7 +197,7 @@ impl Client {
         let Some(read) = house.shard.read(key, house.now, BUDGET, &mut deliveries) else {
             return false;
         };
-        if !(read.window_full || begun && deliveries.is_empty()) {
+        if !(read.waits || begun && deliveries.is_empty()) {
             let input = Input::Deliveries {
                 sub,
                 deliveries: &deliveries,
@@ -207,7 +208,7 @@ impl Client {
         }
         deliveries.clear();
         *house.deliveries = deliveries;
-        !read.caught_up && !read.window_full
+        !read.caught_up && !read.waits
     }
 
     /// Ends every subscription. Must be called when the driver lets go of the client.

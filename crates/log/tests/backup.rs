@@ -124,7 +124,7 @@ fn what_is_appended_meanwhile_does_no_harm() {
             append(&*log.lock().unwrap(), vec![message("t", &next.to_string())]).unwrap();
         }
     };
-    let (result, to) = backed_up(&Restless { disk: disk.clone(), event });
+    let (result, to) = backed_up(&Restless { disk, event });
     assert_eq!(result.damages, []);
     let (records, end) = read(&open(&to, 1000, 500), &["t"], Cursor::default());
     let there = records.len() as u32;
@@ -152,7 +152,7 @@ fn what_vanishes_meanwhile_was_trimmed() {
             append(&*log.lock().unwrap(), vec![message("other", "x")]).unwrap();
         }
     };
-    let (result, to) = backed_up(&Restless { disk: disk.clone(), event });
+    let (result, to) = backed_up(&Restless { disk, event });
     let vanished = before.iter().filter(|name| name.ends_with(".segment"));
     let vanished = vanished.filter(|name| !to.names().contains(name)).count();
     assert!(vanished > 0, "nothing vanished: {before:?} {:?}", to.names());

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use anyhow::Context;
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, SessionLimits};
 use tidings_host::Registry;
 use tidings_log::{Log, MemoryLimits, MemoryLog, Policy, Retention};
 use tidings_model::{LogKind, PerLog, Time, TopicFilter};
-use tidings_net::{Clock, Options, Server, ServerError, Stats};
+use tidings_net::{Clock, Options, Server, ServerError, Stats, start_loaders};
 use tidings_protocol::Settings;
 
 use crate::cli::ServeArgs;
@@ -120,7 +121,8 @@ fn broker(config: &Config, now: Time) -> anyhow::Result<Broker> {
             expiry_max: config.times.session_max,
         },
     };
-    Ok(Broker::new(namespaces, logs, limits, now))
+    let loader = start_loaders().context("cannot start a thread")?;
+    Ok(Broker::new(namespaces, logs, limits, loader, now))
 }
 
 fn memory_log(kind: LogKind, namespaces: &Namespaces, config: &Config) -> Arc<dyn Log> {

@@ -56,7 +56,8 @@ impl Rooms {
             Arc::new(MemoryLog::new(kind, epoch, MemoryLimits::default(), policy))
         });
         let shared: Logs = PerLog::from_fn(|kind| Arc::clone(&logs[kind]) as Arc<_>);
-        let broker = Broker::new(namespaces, shared, Limits::default(), now);
+        let broker =
+            Broker::new(namespaces, shared, Limits::default(), Box::new(|work| work()), now);
         let shard = broker.shard(Box::new(|| {}));
         Rooms { broker, logs, now, shard, outcomes: Arc::default(), deliveries: Vec::new() }
     }

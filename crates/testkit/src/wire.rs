@@ -209,8 +209,13 @@ impl Stage {
         if let Some(client) = &mut self.client {
             work(client, &mut self.rooms, &mut self.tape);
             self.rooms.settle(0, client, &mut self.tape);
-            self.rooms.dispatch();
-            while self.rooms.house(|house| client.deliver(house, &mut self.tape)) {}
+            loop {
+                let woken = !self.rooms.dispatch().is_empty();
+                let more = self.rooms.house(|house| client.deliver(house, &mut self.tape));
+                if !woken && !more {
+                    break;
+                }
+            }
             self.rooms.taken(client);
         }
         while let Some(said) = self.tape.said.pop_front() {

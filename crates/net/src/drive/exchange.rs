@@ -220,7 +220,7 @@ impl Exchange {
         result
     }
 
-    /// Feeds and writes in turns, until the log has no more or the socket takes no more.
+    /// Feeds and writes once; where there is more, others get their turn first.
     fn speak(&mut self, local: &Local, now: Time, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Exchange { guest: Guest { client, .. }, wire, closing_told } = self;
         if local.shared.is_closing() && !*closing_told {
@@ -232,27 +232,25 @@ impl Exchange {
             wire.wake_at = None;
             local.house(|house| client.deadline(house, wire));
         }
-        loop {
-            let more = local.house(|house| client.deliver(house, wire));
-            wire.end_chunk();
-            let Some(stream) = &mut wire.stream else { return Poll::Ready(Ok(())) };
-            let patience = local.options.write_stall;
-            if wire.out.poll_write(stream, now, patience, cx)?.is_pending() {
-                return Poll::Pending;
-            }
-            local.taken(client);
-            match wire.phase {
-                Phase::Ending(Connection::KeepAlive) => return Poll::Ready(Ok(())),
-                Phase::Ending(Connection::Close) => {
-                    // Fails only when the peer is gone, and then there is nothing to linger for.
-                    let _ = Pin::new(&mut *stream).poll_shutdown(cx);
-                    wire.phase = Phase::Lingering(now + LINGER);
-                    return Poll::Pending;
-                }
-                _ if !more => return Poll::Pending,
-                _ => {}
-            }
+        let more = local.house(|house| client.deliver(house, wire));
+        wire.end_chunk();
+        let Some(stream) = &mut wire.stream else { return Poll::Ready(Ok(())) };
+        let patience = local.options.write_stall;
+        if wire.out.poll_write(stream, now, patience, cx)?.is_pending() {
+            return Poll::Pending;
         }
+        local.taken(client);
+        match wire.phase {
+            Phase::Ending(Connection::KeepAlive) => return Poll::Ready(Ok(())),
+            Phase::Ending(Connection::Close) => {
+                // Fails only when the peer is gone, and then there is nothing to linger for.
+                let _ = Pin::new(&mut *stream).poll_shutdown(cx);
+                wire.phase = Phase::Lingering(now + LINGER);
+            }
+            _ if more => cx.waker().wake_by_ref(),
+            _ => {}
+        }
+        Poll::Pending
     }
 }
 

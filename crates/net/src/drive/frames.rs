@@ -225,21 +225,17 @@ impl Socket {
             local.house(|house| client.deadline(house, wire));
         }
         self.keep_alive(now)?;
-        loop {
-            let (client, wire) = (&mut self.guest.client, &mut self.wire);
-            let more = local.house(|house| client.deliver(house, wire));
-            if self.wire.poll_write(now, cx)?.is_pending() {
-                return Poll::Pending;
-            }
+        let (client, wire) = (&mut self.guest.client, &mut self.wire);
+        let more = local.house(|house| client.deliver(house, wire));
+        if self.wire.poll_write(now, cx)?.is_ready() {
             local.taken(&mut self.guest.client);
-            if !more {
-                // A peer that was not read while it was behind is read now that it is not.
-                if held_back {
-                    cx.waker().wake_by_ref();
-                }
-                return Poll::Pending;
+            // Where there is more, others get their turn first. And a peer that was not read while
+            // it was behind is read now that it is not.
+            if more || held_back {
+                cx.waker().wake_by_ref();
             }
         }
+        Poll::Pending
     }
 
     /// Pings a silent peer, and finds one that is gone.

@@ -1,20 +1,25 @@
 //! The subscriptions of one thread. Follows the logs with a cursor of its own and says which of
 //! its subscriptions have something to read.
 
+mod begin;
+mod catch_up;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use slab::Slab;
 use tidings_log::{Budget, Cursor, Scan};
 use tidings_model::{
-    Delivery, Gap, GapReason, LogKind, Mark, PerLog, Position, Record, Refusal, Selection,
-    SessionEnd, Since, SubscribeOptions, Time, Topic, TopicFilter,
+    Delivery, LogKind, PerLog, Position, Record, Refusal, Selection, SessionEnd, Since,
+    SubscribeOptions, Time, Topic, TopicFilter,
 };
 
 use crate::broker::{Broker, lock};
 use crate::index::Index;
 use crate::sessions::{Claim, Eviction, Unsaved};
-use crate::subscription::{Place, Read, Subscription, Window};
+use crate::subscription::{Read, Step, Subscription, Window};
+use catch_up::{Arrival, CatchUp};
+pub(crate) use catch_up::{Loaded, Pace};
 
 /// Most records looked at in one dispatch, so that those who were woken get their turn.
 const DISPATCH_RECORDS: usize = 1024;
@@ -43,14 +48,30 @@ impl Subscribed {
 }
 
 /// What other threads leave for a shard.
-#[derive(Default)]
 pub(crate) struct Inbox {
+    ring: Box<dyn Fn() + Send + Sync>,
     evictions: Mutex<Vec<Eviction>>,
+    arrivals: Mutex<Vec<Arrival>>,
 }
 
 impl Inbox {
+    pub(crate) fn new(ring: Box<dyn Fn() + Send + Sync>) -> Inbox {
+        Inbox { ring, evictions: Mutex::default(), arrivals: Mutex::default() }
+    }
+
+    /// Lets the shard's thread dispatch.
+    pub(crate) fn ring(&self) {
+        (self.ring)();
+    }
+
     pub(crate) fn evict(&self, eviction: Eviction) {
         lock(&self.evictions).push(eviction);
+        self.ring();
+    }
+
+    fn arrive(&self, arrival: Arrival) {
+        lock(&self.arrivals).push(arrival);
+        self.ring();
     }
 }
 
@@ -66,6 +87,7 @@ pub struct Shard {
     dispatched: PerLog<Cursor>,
     subscriptions: Slab<Subscription>,
     index: Index,
+    catch_up: CatchUp,
     scan: Scan,
     records: Vec<Arc<Record>>,
 }
@@ -85,6 +107,7 @@ impl Shard {
             dispatched: PerLog::default(),
             subscriptions: Slab::new(),
             index: Index::default(),
+            catch_up: CatchUp::default(),
             scan: Scan::default(),
             records: Vec::new(),
         }
@@ -171,6 +194,7 @@ impl Shard {
             slow: options.slow,
             opening_gap,
             ready: true,
+            pace: Pace::default(),
             window,
             left: options.limit.map(|limit| limit as usize),
             attached: None,
@@ -197,8 +221,9 @@ impl Shard {
 
     /// Ends a subscription.
     pub fn unsubscribe(&mut self, key: SubKey) {
-        if let Some(subscription) = self.subscriptions.try_remove(key.0) {
+        if let Some(mut subscription) = self.subscriptions.try_remove(key.0) {
             self.index.remove(&subscription.selection, key.0);
+            self.end_turn(&mut subscription.pace, Pace::Live);
             if let Some(attached) = &subscription.attached {
                 attached.detach(self.broker.sessions());
             }
@@ -227,13 +252,52 @@ impl Shard {
         deliveries: &mut Vec<Delivery>,
     ) -> Option<Read> {
         let subscription = self.subscriptions.get_mut(key.0)?;
+        if !self.catch_up.may_read(key.0, &mut subscription.pace) {
+            return Some(subscription.waits());
+        }
         let broker = &self.broker;
-        let read =
+        let step =
             subscription.read(|log| broker.log(log), now, budget, &mut self.records, deliveries);
-        if let (Some(attached), false) = (&subscription.attached, read.window_full) {
+        let read = match step {
+            Step::Read(read) => read,
+            Step::Load(log, found) => {
+                if matches!(subscription.pace, Pace::Live) {
+                    subscription.pace = Pace::Behind;
+                }
+                if self.catch_up.may_read(key.0, &mut subscription.pace) {
+                    let what = (log, found);
+                    subscription.pace = self.catch_up.load(broker, &self.inbox, key.0, what, now);
+                }
+                return Some(subscription.waits());
+            }
+        };
+        if let (Some(attached), false) = (&subscription.attached, read.waits) {
             attached.sent(broker.sessions(), read.position, !deliveries.is_empty());
         }
+        if read.waits && matches!(subscription.pace, Pace::Live) {
+            return Some(read);
+        }
+        let then = if read.caught_up { Pace::Live } else { Pace::Behind };
+        if self.catch_up.end(&mut subscription.pace, then) {
+            self.inbox.ring();
+        }
         Some(read)
+    }
+
+    /// The connection is full: whatever turn the subscription has is another's.
+    pub fn step_back(&mut self, key: SubKey) {
+        if let Some(subscription) = self.subscriptions.get_mut(key.0)
+            && !matches!(subscription.pace, Pace::Live)
+            && self.catch_up.end(&mut subscription.pace, Pace::Behind)
+        {
+            self.inbox.ring();
+        }
+    }
+
+    fn end_turn(&mut self, pace: &mut Pace, then: Pace) {
+        if self.catch_up.end(pace, then) {
+            self.inbox.ring();
+        }
     }
 
     /// The connection has taken everything that was read for it: where its session acknowledges
@@ -289,6 +353,10 @@ impl Shard {
         if self.is_empty() {
             return false;
         }
+        for arrival in std::mem::take(&mut *lock(&self.inbox.arrivals)) {
+            catch_up::arrive(arrival, &mut self.subscriptions, &mut wake);
+        }
+        self.catch_up.grant(&mut self.subscriptions, &mut wake);
         for log in LogKind::ALL {
             let mut scan = std::mem::take(&mut self.scan);
             let messages = self.broker.log(log);
@@ -326,68 +394,5 @@ impl Shard {
                 self.dispatched[log] = Cursor { offset: end.offset, told };
             }
         }
-    }
-
-    /// Where a subscription begins in each log it reads, and the gap it begins with.
-    fn begin(
-        &self,
-        selection: &Selection,
-        reads: PerLog<bool>,
-        since: Since,
-        now: Time,
-    ) -> Result<(PerLog<Option<Place>>, Option<Gap>), Refusal> {
-        let mut places = PerLog::default();
-        let mut gap = None;
-        let newest = match since {
-            Since::Last(count) => self.last(selection, reads, count as usize, now),
-            _ => PerLog::default(),
-        };
-        for log in LogKind::ALL.into_iter().filter(|&log| reads[log]) {
-            let Mark { epoch, offset: end } = self.broker.log(log).end();
-            let gone = self.broker.log(log).trims();
-            let place = |offset, told| Some(Place { epoch, cursor: Cursor { offset, told } });
-            places[log] = match since {
-                Since::Now => place(end, 0),
-                // Whoever asks for what there is misses nothing that is gone already.
-                Since::Start => place(0, gone),
-                Since::Last(_) => place(newest[log].unwrap_or(end), gone),
-                Since::After(position) => match position.get(log) {
-                    None => place(end, 0),
-                    Some(mark) if mark.epoch == epoch && mark.offset > end => {
-                        return Err(Refusal::PositionAhead);
-                    }
-                    Some(mark) if mark.epoch == epoch => place(mark.offset, 0),
-                    Some(_) => {
-                        let begin = Mark { epoch, offset: 0 };
-                        let to = gap.map_or(position, |gap: Gap| gap.to).with(log, begin);
-                        let reason = GapReason::Epoch;
-                        gap = Some(Gap { reason, from: position, to, position: to });
-                        place(0, gone)
-                    }
-                },
-            };
-        }
-        Ok((places, gap))
-    }
-
-    /// For each log, the offset before the first of the newest `count` messages of all logs.
-    fn last(
-        &self,
-        selection: &Selection,
-        reads: PerLog<bool>,
-        count: usize,
-        now: Time,
-    ) -> PerLog<Option<u64>> {
-        let mut newest: Vec<(Time, LogKind, u64)> = Vec::new();
-        for log in LogKind::ALL.into_iter().filter(|&log| reads[log]) {
-            let places = self.broker.log(log).last(selection, count, now);
-            newest.extend(places.into_iter().map(|(mark, time)| (time, log, mark.offset)));
-        }
-        newest.sort_unstable();
-        let mut before = PerLog::default();
-        for &(_, log, offset) in newest.iter().rev().take(count) {
-            before[log] = Some(offset - 1);
-        }
-        before
     }
 }
