@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tidings_log::{AppendError, Batch, Log, Remembered, Token};
-use tidings_model::{IdempotencyKey, LogKind, Message, PerLog, Position, Published, Refusal, Time};
+use tidings_log::{AppendError, Batch, Level, Log, Remembered, Token};
+use tidings_model::{
+    Durability, IdempotencyKey, LogKind, Message, PerLog, Position, Published, Refusal, Time,
+};
 
 use crate::idempotency::{Seen, Window, fingerprint};
 use crate::namespace::Namespaces;
@@ -89,7 +91,9 @@ impl Broker {
         let mut window = Window::new(limits.idempotency_keys_max, limits.idempotency_keep);
         for log in LogKind::ALL {
             for Remembered { topic, token, time, last, count } in logs[log].remembered() {
-                let published = Published { position: Position::at(log, last), count };
+                // It has been on the disk since, whatever was promised then.
+                let (position, durability) = (Position::at(log, last), Durability::Fsync);
+                let published = Published { durability, position, count };
                 window.remember((topic, token.key), token.fingerprint, time, published);
             }
         }
@@ -135,12 +139,12 @@ impl Broker {
         now: Time,
         done: Done,
     ) {
-        let log = match self.check(&messages) {
-            Ok(log) => log,
+        let durability = match self.check(&messages) {
+            Ok(durability) => durability,
             Err(refusal) => return done(Err(refusal)),
         };
         let Some(key) = key.map(|key| (messages[0].topic.clone(), key)) else {
-            return self.append(log, Batch { messages, token: None }, done);
+            return self.append(durability, messages, None, done);
         };
         let fingerprint = fingerprint(&messages);
         let seen = lock(&self.shared.window).enter(key.clone(), fingerprint, now, done);
@@ -158,7 +162,7 @@ impl Broker {
                     done(result);
                 });
                 let token = Some(Token { key: token_key, fingerprint });
-                self.append(log, Batch { messages, token }, settle);
+                self.append(durability, messages, token, settle);
             }
         }
     }
@@ -199,7 +203,7 @@ impl Broker {
         &self.shared.limits
     }
 
-    fn check(&self, messages: &[Message]) -> Result<LogKind, Refusal> {
+    fn check(&self, messages: &[Message]) -> Result<Durability, Refusal> {
         let limits = &self.shared.limits;
         let Some(first) = messages.first() else {
             return Err(Refusal::BatchTooLong(0, limits.batch_messages_max));
@@ -217,15 +221,23 @@ impl Broker {
         self.shared.namespaces.check_publish(&first.topic)
     }
 
-    fn append(&self, log: LogKind, batch: Batch, done: Done) {
-        let count = u32::try_from(batch.messages.len()).unwrap_or(u32::MAX);
+    fn append(
+        &self,
+        durability: Durability,
+        messages: Vec<Message>,
+        token: Option<Token>,
+        done: Done,
+    ) {
+        let log = durability.log();
+        let level = if durability == Durability::Os { Level::Os } else { Level::Fsync };
+        let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
         let appended = Box::new(move |result: Result<_, AppendError>| {
             done(match result {
-                Ok(mark) => Ok(Published { position: Position::at(log, mark), count }),
+                Ok(mark) => Ok(Published { durability, position: Position::at(log, mark), count }),
                 Err(error) => Err(refusal(error)),
             });
         });
-        self.shared.logs[log].append(batch, appended);
+        self.shared.logs[log].append(Batch { messages, token, level }, appended);
     }
 }
 

@@ -148,7 +148,7 @@ pub(crate) fn fingerprint(messages: &[Message]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidings_model::Position;
+    use tidings_model::{Durability, Position};
 
     fn key(text: &str) -> Key {
         (Topic::new("t").unwrap(), IdempotencyKey::new(text).unwrap())
@@ -166,7 +166,11 @@ mod tests {
     #[test]
     fn a_retry_is_not_a_second_message() {
         let mut window = Window::new(10, Duration::from_millis(100));
-        let stored = Ok(Published { position: Position::default(), count: 1 });
+        let stored = Ok(Published {
+            durability: Durability::Fsync,
+            position: Position::default(),
+            count: 1,
+        });
         assert_eq!(enter(&mut window, "a", 1, 0), "first");
         assert_eq!(enter(&mut window, "a", 1, 1), "waits");
         assert_eq!(window.settle(&key("a"), &stored).len(), 1);
@@ -186,7 +190,11 @@ mod tests {
     #[test]
     fn the_number_of_keys_is_bounded() {
         let mut window = Window::new(3, Duration::from_secs(1));
-        let stored = Ok(Published { position: Position::default(), count: 1 });
+        let stored = Ok(Published {
+            durability: Durability::Fsync,
+            position: Position::default(),
+            count: 1,
+        });
         for n in 0..10 {
             assert_eq!(enter(&mut window, &n.to_string(), 1, 0), "first");
             window.settle(&key(&n.to_string()), &stored);

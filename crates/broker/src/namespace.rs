@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_log::Retention;
-use tidings_model::{LogKind, Readable, Refusal, Topic, TopicFilter};
+use tidings_model::{Durability, LogKind, Readable, Refusal, Topic, TopicFilter};
 
 /// The rules of all topics that a filter matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
     /// Which topics.
     pub topics: TopicFilter,
-    /// The log they live in.
-    pub log: LogKind,
+    /// What is true of a message when its publisher is answered; says too which log they live in.
+    pub durability: Durability,
     /// What is kept of each of them.
     pub retention: Retention,
     /// Whether clients may publish.
@@ -36,7 +36,7 @@ impl Namespaces {
     pub fn new(listed: Vec<Namespace>, otherwise: Namespace) -> Namespaces {
         let own = Namespace {
             topics: otherwise.topics.clone(),
-            log: LogKind::Durable,
+            durability: Durability::Fsync,
             // The newest message of a topic is what it says now, and stands until it says otherwise.
             retention: Retention { messages_max: 1, bytes_max: u64::MAX, age_max: Duration::MAX },
             publish: false,
@@ -54,12 +54,12 @@ impl Namespaces {
     }
 
     /// Whether clients may publish to `topic`. What begins with `$` is the server's own.
-    pub(crate) fn check_publish(&self, topic: &Topic) -> Result<LogKind, Refusal> {
+    pub(crate) fn check_publish(&self, topic: &Topic) -> Result<Durability, Refusal> {
         let namespace = self.of(topic);
         if !namespace.publish {
             return Err(Refusal::PublishForbidden(topic.clone()));
         }
-        Ok(namespace.log)
+        Ok(namespace.durability)
     }
 
     /// Whether clients may read `filter`. A filter that lies in a forbidden namespace as a whole
@@ -92,11 +92,14 @@ impl Namespaces {
     /// Whether a reader of `filter` has to read `log`.
     pub(crate) fn reaches(&self, filter: &TopicFilter, log: LogKind) -> bool {
         match filter.as_topic() {
-            Some(topic) => self.of(&topic).log == log,
+            Some(topic) => self.of(&topic).durability.log() == log,
             None => {
                 let uncovered = !self.listed.iter().any(|ns| ns.topics.covers(filter));
-                (uncovered && self.otherwise.log == log)
-                    || self.listed.iter().any(|ns| ns.log == log && ns.topics.overlaps(filter))
+                (uncovered && self.otherwise.durability.log() == log)
+                    || self
+                        .listed
+                        .iter()
+                        .any(|ns| ns.durability.log() == log && ns.topics.overlaps(filter))
             }
         }
     }
@@ -110,19 +113,19 @@ mod tests {
         TopicFilter::new(text).unwrap()
     }
 
-    fn namespace(topics: &str, log: LogKind, subscribe: bool) -> Namespace {
+    fn namespace(topics: &str, durability: Durability, subscribe: bool) -> Namespace {
         let retention = Retention::default();
-        Namespace { topics: filter(topics), log, retention, publish: true, subscribe }
+        Namespace { topics: filter(topics), durability, retention, publish: true, subscribe }
     }
 
     fn namespaces() -> Arc<Namespaces> {
         Arc::new(Namespaces::new(
             vec![
-                namespace("open/door", LogKind::Durable, true),
-                namespace("secret/**", LogKind::Durable, false),
-                namespace("fast/*", LogKind::Volatile, true),
+                namespace("open/door", Durability::Os, true),
+                namespace("secret/**", Durability::Fsync, false),
+                namespace("fast/*", Durability::Volatile, true),
             ],
-            namespace("**", LogKind::Durable, true),
+            namespace("**", Durability::Fsync, true),
         ))
     }
 

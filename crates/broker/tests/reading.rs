@@ -9,8 +9,8 @@ use bytes::Bytes;
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, Shard, SubKey};
 use tidings_log::{Budget, Log, MemoryLimits, MemoryLog, Retention};
 use tidings_model::{
-    Delivery, EventType, Headers, IdempotencyKey, LogKind, Message, PerLog, Refusal, Since, Slow,
-    SubscribeOptions, Time, Topic, TopicFilter,
+    Delivery, Durability, EventType, Headers, IdempotencyKey, Message, PerLog, Refusal, Since,
+    Slow, SubscribeOptions, Time, Topic, TopicFilter,
 };
 
 const NOW: Time = Time::from_millis(1000);
@@ -22,10 +22,10 @@ struct Bench {
     rung: Arc<AtomicUsize>,
 }
 
-fn namespace(topics: &str, log: LogKind, subscribe: bool) -> Namespace {
+fn namespace(topics: &str, durability: Durability, subscribe: bool) -> Namespace {
     let topics = TopicFilter::new(topics).unwrap();
     let retention = Retention { messages_max: 50, ..Retention::default() };
-    Namespace { topics, log, retention, publish: true, subscribe }
+    Namespace { topics, durability, retention, publish: true, subscribe }
 }
 
 fn options(filters: &[&str], since: Since, slow: Slow, window: Option<u32>) -> SubscribeOptions {
@@ -38,10 +38,10 @@ impl Bench {
     fn new() -> Bench {
         let namespaces = Namespaces::new(
             vec![
-                namespace("secret/**", LogKind::Durable, false),
-                namespace("fast/**", LogKind::Volatile, true),
+                namespace("secret/**", Durability::Fsync, false),
+                namespace("fast/**", Durability::Volatile, true),
             ],
-            namespace("**", LogKind::Durable, true),
+            namespace("**", Durability::Fsync, true),
         );
         let logs: Logs = PerLog::from_fn(|kind| {
             let retention = Retention { messages_max: 50, ..Retention::default() };

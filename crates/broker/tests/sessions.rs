@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, SessionLimits, Shard, SubKey};
-use tidings_log::{Batch, Budget, Cursor, Log, MemoryLimits, MemoryLog, Retention};
+use tidings_log::{Batch, Budget, Cursor, Level, Log, MemoryLimits, MemoryLog, Retention};
 use tidings_model::{
-    AckMode, Delivery, EventType, Headers, LogKind, Manage, Managed, Message, PerLog, Position,
-    Refusal, Selection, SessionEnd, SessionName, SessionOptions, Since, Slow, SubscribeOptions,
-    Time, Topic, TopicFilter,
+    AckMode, Delivery, Durability, EventType, Headers, LogKind, Manage, Managed, Message, PerLog,
+    Position, Refusal, Selection, SessionEnd, SessionName, SessionOptions, Since, Slow,
+    SubscribeOptions, Time, Topic, TopicFilter,
 };
 
 const NOW: Time = Time::from_millis(1_000_000);
@@ -35,7 +35,7 @@ fn again(logs: &Logs) -> Logs {
         for record in records {
             let messages = vec![Message::clone(&record.message)];
             fresh[kind].append(
-                Batch { messages, token: None },
+                Batch { messages, token: None, level: Level::Fsync },
                 Box::new(|result| assert!(result.is_ok())),
             );
         }
@@ -46,7 +46,7 @@ fn again(logs: &Logs) -> Logs {
 fn broker(logs: &Logs, limits: SessionLimits) -> Broker {
     let otherwise = Namespace {
         topics: TopicFilter::new("**").unwrap(),
-        log: LogKind::Durable,
+        durability: Durability::Fsync,
         retention: Retention::default(),
         publish: true,
         subscribe: true,

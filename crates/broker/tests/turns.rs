@@ -13,8 +13,8 @@ use tidings_log::{
     Budget, Directory, DiskLog, DiskOptions, Log, MemoryLimits, MemoryLog, Retention,
 };
 use tidings_model::{
-    Delivery, EventType, Headers, LogKind, Message, PerLog, Since, Slow, SubscribeOptions, Time,
-    Topic, TopicFilter,
+    Delivery, Durability, EventType, Headers, LogKind, Message, PerLog, Since, Slow,
+    SubscribeOptions, Time, Topic, TopicFilter,
 };
 
 const NOW: Time = Time::from_millis(1000);
@@ -47,6 +47,7 @@ fn disk_log(folder: &Path) -> DiskLog {
         remember: std::time::Duration::ZERO,
         salt: Box::new(|| 7),
         segment_bytes: None,
+        flush_within: std::time::Duration::from_secs(1),
     };
     DiskLog::open(Box::new(Directory::lock(folder).unwrap()), options, NOW).unwrap().0
 }
@@ -72,7 +73,7 @@ fn publish(broker: &Broker, topic: &str, count: usize) {
 fn broker(folder: &Path, work: &Arc<Mutex<VecDeque<Work>>>) -> Broker {
     let otherwise = Namespace {
         topics: TopicFilter::new("**").unwrap(),
-        log: LogKind::Durable,
+        durability: Durability::Fsync,
         retention: Retention::default(),
         publish: true,
         subscribe: true,

@@ -78,6 +78,21 @@ pub struct Batch {
     pub messages: Vec<Message>,
     /// What makes a retry of them known.
     pub token: Option<Token>,
+    /// What has to be true before they are visible and answered.
+    pub level: Level,
+}
+
+/// How safe a batch is when it becomes visible and is answered. A log in memory keeps no promise
+/// for later and does not look at it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    /// On the disk: neither the process nor the system can lose it any more.
+    #[default]
+    Fsync,
+    /// Handed to the system, which is to write it within [`DiskOptions::flush_within`]. The
+    /// process can no longer lose it, however it ends; the system can for that span, and whoever
+    /// saw what was lost is told by a gap.
+    Os,
 }
 
 /// What makes a retry of a batch known.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_log::{
-    AppendError, Batch, Budget, Cursor, Log, MemoryLimits, MemoryLog, ReadEnd, Retention, Scan,
+    AppendError, Batch, Budget, Cursor, Level, Log, MemoryLimits, MemoryLog, ReadEnd, Retention,
+    Scan,
 };
 use tidings_model::{
     EventType, GapReason, Headers, LogKind, Mark, Message, Record, Selection, Time, Topic,
@@ -41,7 +42,7 @@ fn message(topic: &str, payload: &str, time: u64) -> Message {
 
 fn append(log: &MemoryLog, messages: Vec<Message>) -> Result<Mark, AppendError> {
     let (sender, receiver) = channel();
-    let batch = Batch { messages, token: None };
+    let batch = Batch { messages, token: None, level: Level::Os };
     log.append(batch, Box::new(move |result| sender.send(result).unwrap()));
     receiver.recv().unwrap()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::filter::TopicFilter;
-use crate::position::Position;
+use crate::position::{LogKind, Position};
 use crate::record::Record;
 use crate::session::{SessionName, SessionOptions};
 use crate::topic::Topic;
@@ -93,6 +93,9 @@ pub enum GapReason {
     Trimmed,
     /// The disk gave back something else than was written.
     Damaged,
+    /// The system went down before it had written it to the disk, as the publisher had allowed. How
+    /// many messages these were cannot be known, and perhaps there were none.
+    Unflushed,
     /// The position is from another life of the log, or from another server: what was there
     /// cannot be known, so reading begins at the oldest message.
     Epoch,
@@ -104,14 +107,51 @@ impl GapReason {
         match self {
             GapReason::Trimmed => "trimmed",
             GapReason::Damaged => "damaged",
+            GapReason::Unflushed => "unflushed",
             GapReason::Epoch => "epoch",
         }
     }
 }
 
-/// Where a publish ended: the last message's place, and how many there were.
+/// What is true of a message when its publisher is answered and readers see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// It is on the disk, and would survive the loss of power.
+    Fsync,
+    /// The system has it and will write it soon: it would survive the end of the process, however
+    /// that comes about.
+    Os,
+    /// It is in memory, and goes with the process.
+    Volatile,
+}
+
+impl Durability {
+    /// Every one, the safest first.
+    pub const ALL: [Durability; 3] = [Durability::Fsync, Durability::Os, Durability::Volatile];
+
+    /// The word that configuration and clients see.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Durability::Fsync => "fsync",
+            Durability::Os => "os",
+            Durability::Volatile => "volatile",
+        }
+    }
+
+    /// The log that keeps such messages.
+    pub const fn log(self) -> LogKind {
+        match self {
+            Durability::Fsync | Durability::Os => LogKind::Durable,
+            Durability::Volatile => LogKind::Volatile,
+        }
+    }
+}
+
+/// Where a publish ended: the last message's place, how many there were, and how safe they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
+    /// What is true of them now.
+    pub durability: Durability,
     /// The position of the last message.
     pub position: Position,
     /// How many messages were stored.

@@ -36,6 +36,7 @@ pub(crate) fn open(
         remember: config.times.idempotency,
         salt: Box::new(rand::random),
         segment_bytes: None,
+        flush_within: config.times.flush,
     };
     let (log, damages) = Directory::lock(&log_folder(directory))
         .and_then(|disk| DiskLog::open(Box::new(disk), options, now))

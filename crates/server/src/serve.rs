@@ -11,7 +11,7 @@ use anyhow::Context;
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, SessionLimits};
 use tidings_host::Registry;
 use tidings_log::{Log, MemoryLimits, MemoryLog, Policy, Retention};
-use tidings_model::{LogKind, PerLog, Time, TopicFilter};
+use tidings_model::{Durability, LogKind, PerLog, Time, TopicFilter};
 use tidings_net::{Clock, Options, Server, ServerError, Stats, start_loaders};
 use tidings_protocol::Settings;
 
@@ -85,10 +85,10 @@ fn serve(config: &Config) -> anyhow::Result<()> {
 }
 
 fn broker(config: &Config, now: Time) -> anyhow::Result<Broker> {
-    let auto = if config.data.is_some() { LogKind::Durable } else { LogKind::Volatile };
+    let auto = if config.data.is_some() { Durability::Fsync } else { Durability::Volatile };
     let namespace = |topics: TopicFilter, rules: &Rules| Namespace {
         topics,
-        log: rules.log.unwrap_or(auto),
+        durability: rules.durability.unwrap_or(auto),
         retention: Retention {
             messages_max: rules.max_messages as u64,
             bytes_max: rules.max_bytes as u64,

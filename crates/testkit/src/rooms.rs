@@ -6,8 +6,8 @@ use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, Owner, Shard, 
 use tidings_host::{Carrier, Client, House, Outcome, Outcomes};
 use tidings_log::{MemoryLimits, MemoryLog, Retention};
 use tidings_model::{
-    AckMode, Delivery, LogKind, Message, PerLog, Published, Refusal, SessionName, SessionOptions,
-    Since, Slow, SubscribeOptions, Time, Topic, TopicFilter,
+    AckMode, Delivery, Durability, LogKind, Message, PerLog, Published, Refusal, SessionName,
+    SessionOptions, Since, Slow, SubscribeOptions, Time, Topic, TopicFilter,
 };
 
 /// A house of one thread.
@@ -40,7 +40,11 @@ impl Outcomes for Mail {
 pub fn namespace(topics: &str, log: LogKind, messages_max: u64) -> Namespace {
     let topics = TopicFilter::new(topics).unwrap_or_else(|error| panic!("{topics}: {error}"));
     let retention = Retention { messages_max, ..Retention::default() };
-    Namespace { topics, log, retention, publish: true, subscribe: true }
+    let durability = match log {
+        LogKind::Durable => Durability::Fsync,
+        LogKind::Volatile => Durability::Volatile,
+    };
+    Namespace { topics, durability, retention, publish: true, subscribe: true }
 }
 
 impl Rooms {

@@ -50,9 +50,9 @@ fn a_mistake_in_a_file_is_told_with_its_line() {
         ("\n[[namespace]]\nmax_messages = 1\n", 2, &["match"]),
         ("[[namespace]]\nmatch = \"a//b\"\n", 2, &["match", "\"a//b\""]),
         (
-            "[[namespace]]\nmatch = \"a\"\nlog = \"durable\"",
+            "[[namespace]]\nmatch = \"a\"\ndurability = \"fsync\"",
             3,
-            &["log", "durable", "none", "--data"],
+            &["durability", "fsync", "none", "--data"],
         ),
         ("listen = \"x\"\n[http\n", 2, &["TOML"]),
         ("listen = \"\"\"\na\nb\"\"\"\n", 1, &["listen"]),

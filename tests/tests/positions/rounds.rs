@@ -113,7 +113,8 @@ fn wildcards_among_other_topics() {
 #[test]
 fn topics_of_both_logs() {
     let folder = Folder::new();
-    let namespace = r#"[{match="kept/**", log="durable"}, {match="**", log="volatile"}]"#;
+    let namespace =
+        r#"[{match="kept/**", durability="fsync"}, {match="**", durability="volatile"}]"#;
     let server = Server::with(&[("NAMESPACE", namespace), ("DATA", &folder.text())]);
     let topics = ["kept/a", "a", "kept/b"];
     nothing_lost_nothing_doubled(&server, &topics, &["kept/**", "a"], false);

@@ -6,8 +6,7 @@ use tidings_tests::{Folder, Reader, Server, Socket, Stream, Via, until};
 const KEEP: &str = "[{match=\"short/**\", max_messages=10}]";
 
 /// The same on disk, for all topics.
-const KEEP_ON_DISK: &str =
-    r#"[{match="short/**", max_messages=10, log="durable"}, {match="**", log="durable"}]"#;
+const KEEP_ON_DISK: &str = r#"[{match="short/**", max_messages=10, durability="fsync"}, {match="**", durability="fsync"}]"#;
 
 /// A server that keeps ten messages of `short/a`, has had the numbers 0 to 29, and the position
 /// after the number 4.

@@ -10,7 +10,8 @@ fn the_answer_names_topic_and_position() {
     assert_eq!(response.status, 201, "{response:?}");
     let json = response.json();
     assert_eq!(json["topic"], "städte/köln süd");
-    assert_eq!(json.as_object().unwrap().len(), 2, "{json}");
+    assert_eq!(json["durability"], "volatile");
+    assert_eq!(json.as_object().unwrap().len(), 3, "{json}");
     assert_eq!(response.header("tidings-position"), json["position"].as_str());
     assert_eq!(response.header("content-type"), Some("application/json"));
     let events = server.get("/t/st%C3%A4dte/k%C3%B6ln%20s%C3%BCd").events();
@@ -144,11 +145,29 @@ fn what_has_expired_is_gone_without_a_gap() {
     assert_eq!(stream.next_json()["data"], "long");
 }
 
+#[test]
+fn the_answer_says_how_safe_the_message_is() {
+    let folder = Folder::new();
+    let namespace = r#"[{match="fast", durability="os"}, {match="mem", durability="volatile"}]"#;
+    let settings = [("NAMESPACE", namespace), ("DATA", &folder.text())];
+    let mut server = Server::with(&settings);
+    for (topic, durability) in [("fast", "os"), ("mem", "volatile"), ("other", "fsync")] {
+        assert_eq!(server.post(topic, &[], "x").json()["durability"], durability, "{topic}");
+    }
+    // The end of the process, however it comes about, takes only what was in memory.
+    server.kill();
+    let server = Server::with(&settings);
+    for (topic, left) in [("fast", 1), ("mem", 0), ("other", 1)] {
+        assert_eq!(server.get(&format!("/t/{topic}")).events().len(), left, "{topic}");
+    }
+}
+
 /// The same where what has expired is the oldest that its topic has, and so is thrown away.
 #[test]
 fn what_is_thrown_away_because_it_has_expired_is_no_gap() {
     let folder = Folder::new();
-    let namespace = r#"[{match="kept/**", log="durable"}, {match="**", log="volatile"}]"#;
+    let namespace =
+        r#"[{match="kept/**", durability="fsync"}, {match="**", durability="volatile"}]"#;
     let server = Server::with(&[("NAMESPACE", namespace), ("DATA", &folder.text())]);
     for topic in ["a", "kept/a"] {
         let before = server.publish(&format!("{topic}/elsewhere"), "before");

@@ -59,7 +59,9 @@ impl Protocol for Publish {
             },
             Input::Published(_, Ok(published)) => {
                 let position = published.position.to_string();
-                let mut body = json!({ "topic": self.topic, "position": position });
+                let durability = published.durability.name();
+                let mut body =
+                    json!({ "topic": self.topic, "position": position, "durability": durability });
                 if self.batch != Batch::Whole {
                     body["count"] = published.count.into();
                 }

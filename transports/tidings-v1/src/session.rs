@@ -237,7 +237,10 @@ impl Session {
         match result {
             Ok(published) => {
                 let position = published.position.to_string();
-                answer(id, true, json!({ "topic": topic, "position": position }), out);
+                let durability = published.durability.name();
+                let more =
+                    json!({ "topic": topic, "position": position, "durability": durability });
+                answer(id, true, more, out);
             }
             Err(refusal) => fail(id, &Problem::from(&refusal), out),
         }

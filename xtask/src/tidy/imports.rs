@@ -36,7 +36,7 @@ const ROOMS: &[Room] = &[
     Room { folder: "crates/model", code: Own::Only(&[]), tests: &[] },
     Room { folder: "crates/websocket", code: Own::Only(&[]), tests: &[] },
     Room { folder: "crates/protocol", code: Own::Only(&[MODEL]), tests: &[] },
-    Room { folder: "crates/log", code: Own::Only(&[MODEL]), tests: &[] },
+    Room { folder: "crates/log", code: Own::Only(&[MODEL]), tests: &[TESTKIT] },
     Room { folder: "crates/broker", code: Own::Only(&[MODEL, LOG]), tests: &[] },
     Room { folder: "crates/host", code: Own::Only(&[MODEL, PROTOCOL, BROKER, LOG]), tests: &[] },
     Room {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use tidings_log::{AppendError, Batch, Budget, Cursor};
+use tidings_log::{AppendError, Batch, Budget, Cursor, Level};
 use tidings_model::{
     EventType, Headers, LogKind, Manage, Managed, Mark, Message, Position, Refusal, Selection,
     SessionEnd, SessionInfo, SessionName, Time, TopicFilter,
@@ -220,7 +220,7 @@ impl Broker {
         let appended = Box::new(move |result: Result<Mark, AppendError>| {
             done(result.map(drop).map_err(refusal));
         });
-        let batch = Batch { messages: vec![message], token: None };
+        let batch = Batch { messages: vec![message], token: None, level: Level::Fsync };
         self.log(LogKind::Durable).append(batch, appended);
     }
 }

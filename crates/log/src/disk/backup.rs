@@ -8,7 +8,7 @@
 use std::io;
 
 use super::export;
-use super::files::{Disk, LOCK};
+use super::files::{Disk, LOCK, read_fully};
 use super::format::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::recover::Damage;
 use super::{identity, marks};
@@ -62,7 +62,7 @@ pub fn backup(
     told: &mut dyn FnMut(BackupStep),
 ) -> io::Result<BackedUp> {
     let original = identity::read(from)?.ok_or_else(identity::missing)?;
-    let epoch = if epoch == original { epoch.wrapping_add(1) } else { epoch };
+    let epoch = if epoch == original.epoch { epoch.wrapping_add(1) } else { epoch };
     identity::write_unfinished(to).map_err(writing(identity::NAME))?;
     let mut names = from.list()?;
     names.sort_unstable();
@@ -112,7 +112,7 @@ impl Copier<'_> {
         let mut buffer = vec![0; CHUNK_BYTES];
         let mut at = 0;
         loop {
-            let count = from.read_at(&mut buffer, at).map_err(reading(name))?;
+            let count = read_fully(&*from, &mut buffer, at).map_err(reading(name))?;
             // What was reserved and never written is zeros already.
             if buffer[..count].iter().any(|&byte| byte != 0) {
                 to.write_at(&buffer[..count], at).map_err(writing(name))?;
@@ -132,7 +132,7 @@ impl Copier<'_> {
         for _ in 0..TRIES_MAX {
             let Some(from) = present(self.from.open(name))? else { return Ok(()) };
             bytes.resize(from.size()? as usize, 0);
-            let count = from.read_at(&mut bytes, 0).map_err(reading(name))?;
+            let count = read_fully(&*from, &mut bytes, 0).map_err(reading(name))?;
             bytes.truncate(count);
             match extent(&bytes) {
                 Extent::Nothing => return Ok(()),
@@ -148,6 +148,8 @@ impl Copier<'_> {
         let written = to.write_at(&bytes, 0);
         let written = written.and_then(|()| to.set_size(bytes.len() as u64));
         written.and_then(|()| to.sync()).map_err(writing(name))?;
+        // It is shorter than the room it has.
+        self.all = self.done + bytes.len() as u64;
         self.advance(bytes.len());
         Ok(())
     }
@@ -165,7 +167,6 @@ impl Copier<'_> {
 
     fn advance(&mut self, bytes: usize) {
         self.done += bytes as u64;
-        // The last segment is shorter than the room it has.
         (self.told)(BackupStep::Copied(self.done, self.all.max(self.done)));
     }
 }

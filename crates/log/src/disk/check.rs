@@ -4,7 +4,7 @@ use std::io;
 
 use super::export;
 use super::files::Disk;
-use super::identity;
+use super::identity::{self, Identity};
 use super::recover::Damage;
 use super::segment::{HOLE, Segment};
 
@@ -28,7 +28,7 @@ pub struct Checked {
 /// # Errors
 /// When there is no log, it is of a newer format, or a file cannot be read.
 pub fn check(disk: &dyn Disk) -> io::Result<Checked> {
-    let epoch = identity::read(disk)?.ok_or_else(identity::missing)?;
+    let Identity { epoch, .. } = identity::read(disk)?.ok_or_else(identity::missing)?;
     let (state, damages) = export::load(disk, epoch)?;
     let segments = state.segments.iter().map(|segment| {
         let readable = |index: &usize| segment.topic[*index] != HOLE;

@@ -6,9 +6,10 @@ use std::io;
 use tidings_model::{LogKind, Record, Selection, Time};
 
 use super::files::Disk;
+use super::identity::{self, Identity};
+use super::marks::Marks;
 use super::recover::{self, Damage, Loaded, Purpose};
 use super::state::State;
-use super::{identity, marks};
 use crate::{Budget, Cursor, Policy};
 
 /// How much is found before it is read. Bounds what is held at once, not what is read.
@@ -40,7 +41,7 @@ impl ClosedLog {
     /// # Errors
     /// When there is no log, it is of a newer format, or a file cannot be read.
     pub fn open(disk: &dyn Disk, kind: LogKind) -> io::Result<ClosedLog> {
-        let epoch = identity::read(disk)?.ok_or_else(identity::missing)?;
+        let Identity { epoch, .. } = identity::read(disk)?.ok_or_else(identity::missing)?;
         let (state, damages) = load(disk, epoch)?;
         Ok(ClosedLog { state, kind, damages, expired_at: None })
     }
@@ -107,9 +108,7 @@ impl ClosedLog {
 /// All that lies on a disk, under an epoch that may not be its own.
 pub(super) fn load(disk: &dyn Disk, epoch: u32) -> io::Result<(State, Vec<Damage>)> {
     let mut state = State::new(epoch);
-    for (topic, offset) in marks::load(disk)? {
-        state.remember_trim(&topic, offset);
-    }
-    let Loaded { damages, .. } = recover::load(disk, Purpose::Check, &mut state)?;
+    let marks = Marks::load(disk)?;
+    let Loaded { damages, .. } = recover::load(disk, Purpose::Check, &marks, &mut state)?;
     Ok((state, damages))
 }

@@ -19,6 +19,9 @@ pub trait Disk: Send + Sync {
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
     /// A whole file.
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
+    /// What the system has been called since it went up, if it has a name for that: what it was
+    /// given to write before is still there as long as this is the same.
+    fn boot_id(&self) -> Option<String>;
 }
 
 /// An open file.
@@ -201,6 +204,12 @@ impl Disk for Directory {
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         fs::read(self.path.join(name))
+    }
+
+    fn boot_id(&self) -> Option<String> {
+        // Of Linux (random(4)); elsewhere there is no such file.
+        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(id.trim().to_owned()).filter(|id| !id.is_empty())
     }
 }
 

@@ -81,9 +81,8 @@ pub(super) struct RecordHeader {
     pub(super) batch_end: bool,
     pub(super) body_bytes: u32,
     pub(super) offset: u64,
-    /// Where the group of records begins that was written with this one: everything before it
-    /// was durable then.
-    pub(super) group: u32,
+    /// Everything before this place was durable when the record was written.
+    pub(super) durable: u32,
     crc: u32,
 }
 
@@ -95,14 +94,14 @@ impl RecordHeader {
         let (flags, zero) = (rest.get_u8(), rest.get_u8());
         let body_bytes = rest.get_u32_le();
         let offset = rest.get_u64_le();
-        let group = rest.get_u32_le();
+        let durable = rest.get_u32_le();
         let crc = rest.get_u32_le();
         let plausible = magic == RECORD_MAGIC
             && flags & !FLAG_BATCH_END == 0
             && zero == 0
             && body_bytes <= BODY_BYTES_MAX;
         let batch_end = flags & FLAG_BATCH_END != 0;
-        plausible.then_some(RecordHeader { batch_end, body_bytes, offset, group, crc })
+        plausible.then_some(RecordHeader { batch_end, body_bytes, offset, durable, crc })
     }
 
     /// Bytes of the whole record.
@@ -132,6 +131,8 @@ pub(super) struct Group {
     pub(super) salt: u32,
     /// Where in the segment the group begins.
     pub(super) start: u32,
+    /// Everything before this place is durable.
+    pub(super) durable: u32,
 }
 
 /// What the last record of a batch says of it.
@@ -157,7 +158,7 @@ pub(super) fn write_record(
     out.put_u8(0);
     out.put_u32_le(0);
     out.put_u64_le(offset);
-    out.put_u32_le(group.start);
+    out.put_u32_le(group.durable);
     out.put_u32_le(0);
     out.put_u64_le(previous);
     write_body(out, end.and_then(|end| end.token.map(|token| (token, end.count))), message);

@@ -7,19 +7,20 @@ use super::files::Disk;
 /// The file.
 pub(super) const NAME: &str = "tidings";
 
-/// The format this version writes and reads.
-const FORMAT: u32 = 1;
+/// The format this version writes. It reads the first one too, and makes this of it.
+const FORMAT: u32 = 2;
 
 /// What stands in place of the epoch while a copy is being made: such a copy is no log yet.
 const UNFINISHED: &str = "unfinished-backup";
 
 /// The epoch of the log that is there, or of one that is made now.
 pub(super) fn read_or_make(disk: &dyn Disk, fresh_epoch: u32) -> io::Result<u32> {
-    if let Some(epoch) = read(disk)? {
-        return Ok(epoch);
+    let found = read(disk)?;
+    let Identity { epoch, .. } = found.unwrap_or(Identity { format: FORMAT, epoch: fresh_epoch });
+    if found.is_none_or(|found| found.format != FORMAT) {
+        write(disk, epoch)?;
     }
-    write(disk, fresh_epoch)?;
-    Ok(fresh_epoch)
+    Ok(epoch)
 }
 
 /// Makes the directory a log with this epoch. Durable on return.
@@ -37,8 +38,15 @@ pub(super) fn missing() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "there is no log here")
 }
 
-/// The epoch of the log that is there; nothing when there is none.
-pub(super) fn read(disk: &dyn Disk) -> io::Result<Option<u32>> {
+/// What the file says.
+#[derive(Clone, Copy)]
+pub(super) struct Identity {
+    pub(super) format: u32,
+    pub(super) epoch: u32,
+}
+
+/// What the log is that is there; nothing when there is none.
+pub(super) fn read(disk: &dyn Disk) -> io::Result<Option<Identity>> {
     let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
     let bytes = match disk.read(NAME) {
         Ok(bytes) => bytes,
@@ -57,18 +65,18 @@ pub(super) fn read(disk: &dyn Disk) -> io::Result<Option<u32>> {
     else {
         return Err(invalid(format!("the file {NAME} is damaged")));
     };
-    match format.parse::<u32>() {
-        Ok(FORMAT) => {}
+    let format = match format.parse::<u32>() {
+        Ok(format @ 1..=FORMAT) => format,
         Ok(newer) if newer > FORMAT => {
             let text =
                 format!("it is of format {newer}; this version knows formats up to {FORMAT}");
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
         _ => return Err(invalid(format!("the file {NAME} names no known format"))),
-    }
+    };
     if epoch == UNFINISHED {
         return Err(invalid("it is a backup that was never finished".to_owned()));
     }
     let epoch = epoch.parse().map_err(|_| invalid(format!("the file {NAME} names no epoch")))?;
-    Ok(Some(epoch))
+    Ok(Some(Identity { format, epoch }))
 }

@@ -4,12 +4,14 @@
 //! Must never show a message before it is durable, and never lose one that was shown without
 //! telling.
 
+mod active;
 mod backup;
 mod check;
 mod cold;
 mod export;
 mod files;
 mod format;
+mod group;
 mod identity;
 mod marks;
 mod reading;
@@ -17,6 +19,7 @@ mod recover;
 mod segment;
 mod state;
 mod stats;
+mod unflushed;
 mod writer;
 
 use std::io;
@@ -28,9 +31,13 @@ use std::time::Duration;
 use tidings_model::{LogKind, Mark, Selection, Time};
 
 use crate::{AppendError, Appended, Batch, Budget, Cursor, Found, Log, Policy, Remembered, Scan};
+use active::Active;
+use group::Pending;
+use marks::Marks;
 use recover::{Loaded, Purpose};
 use state::State;
-use writer::{Order, Pending, Writer};
+use unflushed::Settled;
+use writer::{Order, Writer};
 
 pub use backup::{BackedUp, BackupStep, backup};
 pub use check::{Checked, check};
@@ -59,6 +66,8 @@ pub struct DiskOptions {
     pub salt: Box<dyn Fn() -> u32 + Send + Sync>,
     /// The size at which a segment is full; `None` for the usual one.
     pub segment_bytes: Option<u64>,
+    /// How long messages of [`Level::Os`](crate::Level::Os) may be visible before they are synced.
+    pub flush_within: Duration,
 }
 
 /// A log on disk.
@@ -77,6 +86,7 @@ struct Shared {
     watcher: OnceLock<Box<dyn Fn() + Send + Sync>>,
     topics_max: usize,
     segment_bytes: u64,
+    flush_within: Duration,
     salt: Box<dyn Fn() -> u32 + Send + Sync>,
 }
 
@@ -107,10 +117,9 @@ impl DiskLog {
     ) -> io::Result<(DiskLog, Vec<Damage>)> {
         let epoch = identity::read_or_make(&*disk, options.fresh_epoch)?;
         let mut state = State::new(epoch);
-        for (topic, offset) in marks::load(&*disk)? {
-            state.remember_trim(&topic, offset);
-        }
-        let Loaded { damages, is_open } = recover::load(&*disk, Purpose::Open, &mut state)?;
+        let mut marks = Marks::load(&*disk)?;
+        let Loaded { damages, is_open } = recover::load(&*disk, Purpose::Open, &marks, &mut state)?;
+        let settled = unflushed::settle(&*disk, &mut marks, &mut state)?;
         state.retain_all(now, &options.policy);
         let since = now.saturating_sub(options.remember);
         state.remembered.retain(|remembered| remembered.time >= since);
@@ -123,8 +132,16 @@ impl DiskLog {
             topics_max: options.topics_max,
             segment_bytes: options.segment_bytes.unwrap_or(SEGMENT_BYTES),
             salt: options.salt,
+            flush_within: options.flush_within,
         });
-        let (orders, thread) = Writer::start(Arc::clone(&shared), is_open, now)?;
+        let active = Active::new(&shared, is_open, now)?;
+        if settled == Settled::Skipped {
+            // A segment begins after the offsets that are skipped: nothing can bring them back.
+            unflushed::clear(&*shared.disk)?;
+        }
+        let is_marked = settled == Settled::Marked;
+        let writer = Writer::new(Arc::clone(&shared), active, marks, is_marked);
+        let (orders, thread) = writer.start()?;
         Ok((DiskLog { shared, orders: Some(orders), thread: Some(thread) }, damages))
     }
 

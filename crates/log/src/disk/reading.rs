@@ -57,25 +57,27 @@ impl State {
         if self.loss_count <= from.told {
             return None;
         }
-        let damaged = self.damages.range((Excluded(from.told), Unbounded));
-        let damaged = damaged.map(|(_, &through)| through).filter(|&t| t > from.offset).max();
-        if let Some(through) = damaged {
-            return Some((through, GapReason::Damaged));
-        }
-        let trimmed = if wanted.patterns().is_empty() {
+        let lost = self.lost.range((Excluded(from.told), Unbounded)).map(|(_, &lost)| lost);
+        let lost: Vec<_> = lost.filter(|(through, _)| *through > from.offset).collect();
+        let reasons = [GapReason::Damaged, GapReason::Unflushed];
+        let reason = reasons.into_iter().find(|reason| lost.iter().any(|(_, r)| r == reason));
+        let trimmed = self.trimmed(wanted, from);
+        let through = lost.into_iter().map(|(through, _)| through).chain(trimmed).max()?;
+        Some((through, reason.unwrap_or(GapReason::Trimmed)))
+    }
+
+    /// The highest wanted offset after the reader's that was trimmed and not told.
+    fn trimmed(&self, wanted: &Selection, from: Cursor) -> Option<u64> {
+        if wanted.patterns().is_empty() {
             let numbers = wanted.topics().iter().filter_map(|name| self.numbers.get(name));
             let topics = numbers.map(|&number| &self.topics[number as usize]);
-            topics
-                .filter(|topic| topic.trim > from.told && topic.trimmed > from.offset)
-                .map(|topic| topic.trimmed)
-                .max()
-        } else {
-            let untold = self.trims_after(from);
-            let matching =
-                untold.filter(|(number, _)| wanted.matches(&self.topics[*number as usize].name));
-            matching.map(|&(_, offset)| offset).max()
-        };
-        trimmed.map(|offset| (offset, GapReason::Trimmed))
+            let untold = topics.filter(|t| t.trim > from.told && t.trimmed > from.offset);
+            return untold.map(|topic| topic.trimmed).max();
+        }
+        let untold = self.trims_after(from);
+        let matching =
+            untold.filter(|(number, _)| wanted.matches(&self.topics[*number as usize].name));
+        matching.map(|&(_, offset)| offset).max()
     }
 
     fn trims_after(&self, from: Cursor) -> impl Iterator<Item = &(u32, u64)> {

@@ -1,19 +1,20 @@
 //! Opening a directory: what is there, what is whole, and what is not.
 //!
-//! Must never take damage for a torn end, nor a torn end for damage. Each record says where its
-//! group of writes began, and everything before that was durable then. So a place that cannot be
-//! read, with a later record whose group began after it, was once right: that is damage, and it is
-//! told. With none, the end was being written when the power went: nobody was told it was stored.
+//! Must never take damage for a torn end, nor a torn end for damage. Each record says up to where
+//! everything was durable when it was written. So a place that cannot be read, with a later record
+//! that says it was durable, was once right: that is damage, and it is told. With none, the end was
+//! being written when the power went: nobody was told it was durable.
 
 use std::collections::HashMap;
 use std::io;
 
-use tidings_model::{Time, Topic};
+use tidings_model::{GapReason, Time, Topic};
 
 use super::files::{Disk, DiskFile, read_fully};
 use super::format::{
     self, RECORD_BYTES_MIN, RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader,
 };
+use super::marks::Marks;
 use super::segment::{HOLE, Segment, read_index};
 use super::state::State;
 use crate::{Remembered, Token};
@@ -50,7 +51,15 @@ pub(super) enum Purpose {
 }
 
 /// Loads every segment into `state`.
-pub(super) fn load(disk: &dyn Disk, purpose: Purpose, state: &mut State) -> io::Result<Loaded> {
+pub(super) fn load(
+    disk: &dyn Disk,
+    purpose: Purpose,
+    marks: &Marks,
+    state: &mut State,
+) -> io::Result<Loaded> {
+    for (topic, offset) in &marks.trims {
+        state.remember_trim(topic, *offset);
+    }
     let mut bases: Vec<u64> = disk
         .list()?
         .iter()
@@ -59,11 +68,17 @@ pub(super) fn load(disk: &dyn Disk, purpose: Purpose, state: &mut State) -> io::
     bases.sort_unstable();
     let mut loaded = Loaded::default();
     for (position, &base) in bases.iter().enumerate() {
-        let next = bases.get(position + 1).copied();
+        // A segment ends where another begins, or where offsets were skipped.
+        let lost = marks.lost.iter().map(|lost| lost.from).filter(|&from| from >= base);
+        let next = bases.get(position + 1).copied().into_iter().chain(lost).min();
         loaded.is_open = load_segment(disk, base, next, purpose, state, &mut loaded.damages)?;
     }
     for damage in &loaded.damages {
-        state.damage(damage.to);
+        state.lose(damage.to, GapReason::Damaged);
+    }
+    for lost in &marks.lost {
+        state.lose(lost.to, lost.reason);
+        state.skip_to(lost.to);
     }
     Ok(loaded)
 }
@@ -96,11 +111,9 @@ fn load_segment(
             None => base + rest / RECORD_BYTES_MIN,
         };
         damages.push(Damage { file: name, at: 0, from: base, to });
-        fill_hole(state, to + 1);
         state.skip_to(to);
         return Ok(false);
     };
-    fill_hole(state, base);
     state.begin_segment(Segment::new(header, file.clone()));
     let epoch = state.end().epoch;
     let index = match next {
@@ -121,9 +134,12 @@ fn load_segment(
         return Ok(false);
     }
     let cut = scan(&name, &*file, &header, next, state, damages)?;
-    if let (Some(cut), Purpose::Open) = (cut, purpose) {
-        // It must not be met again.
-        file.set_size(cut)?;
+    if purpose == Purpose::Open {
+        if let Some(cut) = cut {
+            // It must not be met again.
+            file.set_size(cut)?;
+        }
+        // What was read may be what the process before wrote and the system did not, yet.
         file.sync()?;
     }
     Ok(next.is_none())
@@ -141,14 +157,6 @@ fn is_blank(file: &dyn DiskFile, mut at: u64) -> io::Result<bool> {
             return Ok(true);
         }
         at += count as u64;
-    }
-}
-
-/// Offsets that no record stands for any more, so that those after it keep their places.
-fn fill_hole(state: &mut State, base: u64) {
-    while !state.segments.is_empty() && state.end().offset + 1 < base {
-        let at = state.segments.back().map_or(0, |segment| segment.end_at);
-        state.push(at, HOLE, Time::default(), None, 0);
     }
 }
 
@@ -212,7 +220,7 @@ fn scan(
 }
 
 /// A later record that proves the bytes at `at` were right once: one of the same segment, with a
-/// later offset, whose group began after `at`; in a sealed segment, any later record.
+/// later offset, written when `at` was durable; in a sealed segment, any later record.
 fn find_later(
     bytes: &[u8],
     at: usize,
@@ -231,7 +239,7 @@ fn find_later(
             continue;
         };
         let proof = *first.get_or_insert((place, header.offset));
-        if sealed || header.group as usize > at {
+        if sealed || header.durable as usize > at {
             return Some(proof);
         }
         place += header.record_bytes() as usize;

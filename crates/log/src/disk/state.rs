@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use tidings_model::{Mark, Record, Time, Topic};
+use tidings_model::{GapReason, Mark, Record, Time, Topic};
 
 use super::segment::{Entry, HOLE, Segment};
 use crate::{AppendError, Batch, Policy, Remembered, Retention};
@@ -30,8 +30,9 @@ pub(super) struct State {
     pub(super) loss_count: u64,
     /// The last trim of each topic, by its number among all losses: the topic and the offset.
     pub(super) trims: BTreeMap<u64, (u32, u64)>,
-    /// Damaged ranges, by their number among all losses: the last offset of each.
-    pub(super) damages: BTreeMap<u64, u64>,
+    /// Ranges that were lost whatever their topics, by their number among all losses: the last
+    /// offset of each, and why.
+    pub(super) lost: BTreeMap<u64, (u64, GapReason)>,
     next_aged: usize,
     /// Tokens of an earlier life, until somebody asks for them.
     pub(super) remembered: Vec<Remembered>,
@@ -68,7 +69,7 @@ impl State {
             hot_bytes: 0,
             loss_count: 0,
             trims: BTreeMap::new(),
-            damages: BTreeMap::new(),
+            lost: BTreeMap::new(),
             next_aged: 0,
             remembered: Vec::new(),
         }
@@ -135,8 +136,20 @@ impl State {
 
     /// Begins a segment; what comes next goes there.
     pub(super) fn begin_segment(&mut self, segment: Segment) {
+        self.fill_hole(segment.header.base);
         self.end = self.end.max(segment.header.base.saturating_sub(1));
         self.segments.push_back(segment);
+    }
+
+    /// Offsets that no record stands for any more, so that those after it keep their places.
+    fn fill_hole(&mut self, base: u64) {
+        while let Some(last) = self.segments.back()
+            && last.end() < base
+        {
+            let (at, end) = (last.end_at, self.end);
+            self.push(at, HOLE, Time::default(), None, 0);
+            self.end = end;
+        }
     }
 
     /// Offsets up to this one are taken, though nothing stands for them.
@@ -193,10 +206,10 @@ impl State {
         }
     }
 
-    /// Everything up to `offset` was found damaged and cannot be served.
-    pub(super) fn damage(&mut self, through: u64) {
+    /// Messages of whatever topic up to `through` were lost.
+    pub(super) fn lose(&mut self, through: u64, reason: GapReason) {
         self.loss_count += 1;
-        self.damages.insert(self.loss_count, through);
+        self.lost.insert(self.loss_count, (through, reason));
     }
 
     /// A topic lost everything up to `offset` in an earlier life of the process.

@@ -3,34 +3,24 @@
 //! Must never answer before the disk has said that it is durable, and never trust a disk again
 //! that failed to.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
-use tidings_model::{Mark, Message, Record, Time};
+use tidings_model::Time;
 
 use super::Shared;
-use super::files::DiskFile;
-use super::format::{self, BatchEnd, Group, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::active::Active;
+use super::format::{Group, SEGMENT_HEADER_BYTES};
+use super::group::{Encoded, Pending, encode, publish, refuse};
+use super::marks::Marks;
 use super::segment::Segment;
-use super::state::Named;
-use crate::{AppendError, Appended, Batch, Remembered, Token};
+use super::unflushed::{self, UNSYNCED_MAX};
+use crate::Level;
 
 /// Most bytes written as one group: bounds memory, and how long the first waits for the last.
 const GROUP_BYTES_MAX: usize = 8 << 20;
-
-/// One append that waits.
-pub(super) struct Pending {
-    pub(super) batch: Batch,
-    pub(super) done: Appended,
-}
-
-impl Pending {
-    fn bytes(&self) -> usize {
-        self.batch.messages.iter().map(Message::size).sum()
-    }
-}
 
 /// What the thread is told.
 pub(super) enum Order {
@@ -42,81 +32,142 @@ pub(super) enum Order {
 pub(super) struct Writer {
     shared: Arc<Shared>,
     active: Active,
+    /// What is remembered of segments that are gone.
+    marks: Marks,
+    /// Whether it stands on the disk that messages may be visible which are not synced.
+    is_marked: bool,
+    unsynced: Unsynced,
+    /// The newest time that is known.
+    now: Time,
     /// Why nothing can be written any more.
     broken: Option<Arc<str>>,
     buffer: Vec<u8>,
 }
 
-/// The segment that is written to.
-struct Active {
-    file: Arc<dyn DiskFile>,
-    header: SegmentHeader,
-    /// Where the next group begins.
-    at: u64,
-}
-
-/// A record and where it was put.
-struct Written {
-    record: Record,
-    topic: u32,
-    at: u32,
-    bytes: u32,
-}
-
-/// One append, encoded.
-struct Encoded {
-    records: Vec<Written>,
-    token: Option<Token>,
-    done: Appended,
-}
-
 impl Writer {
-    /// Starts the thread; it ends when the sender is dropped.
-    pub(super) fn start(
+    pub(super) fn new(
         shared: Arc<Shared>,
-        is_open: bool,
-        now: Time,
-    ) -> io::Result<(Sender<Order>, std::thread::JoinHandle<()>)> {
-        let last = shared.state().segments.back().filter(|_| is_open).map(|last| Active {
-            file: Arc::clone(&last.file),
-            header: last.header,
-            at: last.end_at.into(),
-        });
-        let active = match last {
-            Some(active) => active,
-            None => begin_segment(&shared, now)?,
-        };
+        active: Active,
+        marks: Marks,
+        is_marked: bool,
+    ) -> Writer {
+        Writer {
+            shared,
+            active,
+            marks,
+            is_marked,
+            unsynced: Unsynced::default(),
+            now: Time::default(),
+            broken: None,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Starts the thread; it ends when the sender is dropped.
+    pub(super) fn start(self) -> io::Result<(Sender<Order>, std::thread::JoinHandle<()>)> {
         let (sender, receiver) = channel();
-        let writer = Writer { shared, active, broken: None, buffer: Vec::new() };
         let thread = std::thread::Builder::new()
             .name("log-writer".to_owned())
-            .spawn(move || writer.run(&receiver))?;
+            .spawn(move || self.run(&receiver))?;
         Ok((sender, thread))
     }
 
     fn run(mut self, receiver: &Receiver<Order>) {
-        // While one group is being synced the next one gathers; there is no timer.
-        while let Ok(first) = receiver.recv() {
-            let (mut group, mut bytes, mut ticked) = (Vec::new(), 0, None);
-            let mut next = Some(first);
-            while let Some(order) = next {
-                match order {
-                    Order::Append(pending) => {
-                        bytes += pending.bytes();
-                        group.push(pending);
-                    }
-                    Order::Tick(now) => ticked = Some(now),
-                }
-                next = if bytes < GROUP_BYTES_MAX { receiver.try_recv().ok() } else { None };
+        // While one group is being synced the next one gathers; for that there is no timer.
+        loop {
+            let first = match self.flush_in() {
+                None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(span) => receiver.recv_timeout(span),
+            };
+            match first {
+                Ok(order) => self.turn(order, receiver),
+                Err(RecvTimeoutError::Timeout) => self.flush(),
+                Err(RecvTimeoutError::Disconnected) => break,
             }
-            if !group.is_empty() {
-                self.write(group);
-            }
-            if let Some(now) = ticked {
-                self.shared.state().tick(now, &self.shared.policy);
-            }
-            self.remove_dead();
         }
+        self.close();
+    }
+
+    /// Carries out an order, and with it whatever else waits.
+    fn turn(&mut self, first: Order, receiver: &Receiver<Order>) {
+        let (mut group, mut bytes, mut ticked) = (Vec::new(), 0, None);
+        let mut next = Some(first);
+        while let Some(order) = next {
+            match order {
+                Order::Append(pending) => {
+                    bytes += pending.bytes();
+                    group.push(pending);
+                }
+                Order::Tick(now) => ticked = Some(now),
+            }
+            next = if bytes < GROUP_BYTES_MAX { receiver.try_recv().ok() } else { None };
+        }
+        if !group.is_empty() {
+            self.write(group);
+        }
+        if let Some(now) = ticked {
+            self.now = self.now.max(now);
+            self.shared.state().tick(now, &self.shared.policy);
+        }
+        if self.flush_in() == Some(Duration::ZERO) {
+            self.flush();
+        }
+        self.remove_dead();
+    }
+
+    /// In which span there has to be a sync, if something waits for one.
+    fn flush_in(&self) -> Option<Duration> {
+        let waited = self.now.since(self.unsynced.since);
+        let waits = self.unsynced.count > 0 && self.broken.is_none();
+        waits.then(|| self.shared.flush_within.saturating_sub(waited))
+    }
+
+    /// Syncs what is visible and not synced.
+    fn flush(&mut self) {
+        if self.unsynced.count > 0
+            && self.broken.is_none()
+            && let Err(error) = self.sync()
+        {
+            self.give_up(&error);
+        }
+    }
+
+    /// Everything is synced before the log is closed in good order.
+    fn close(&mut self) {
+        self.flush();
+        if self.is_marked && self.broken.is_none() {
+            let cleared = unflushed::clear(&*self.shared.disk);
+            if let Err(error) = cleared {
+                tracing::warn!(%error, "cannot say that everything is synced; the next start may tell of a loss that was none");
+            }
+        }
+    }
+
+    /// Makes everything that was written durable.
+    fn sync(&mut self) -> io::Result<()> {
+        self.active.file.sync()?;
+        self.active.synced = self.active.at;
+        self.unsynced = Unsynced::default();
+        Ok(())
+    }
+
+    /// How safe a group has to be before it is visible: one that asks for more decides for all.
+    fn level(&mut self, group: &[Pending]) -> Level {
+        let batches = || group.iter().map(|pending| &pending.batch);
+        let count: usize = batches().map(|batch| batch.messages.len()).sum();
+        if batches().any(|batch| batch.level == Level::Fsync)
+            || self.unsynced.count + count as u64 > UNSYNCED_MAX
+        {
+            return Level::Fsync;
+        }
+        if !self.is_marked
+            && let Err(error) = unflushed::set(&*self.shared.disk)
+        {
+            tracing::warn!(%error, "cannot note that messages are not synced; so they are");
+            return Level::Fsync;
+        }
+        self.is_marked = true;
+        Level::Os
     }
 
     /// Writes one group; tells everyone in it how it ended.
@@ -124,8 +175,10 @@ impl Writer {
         if let Some(why) = &self.broken {
             return refuse(group.into_iter().map(|pending| pending.done), why);
         }
-        let newest =
-            group.iter().flat_map(|p| &p.batch.messages).map(|m| m.time).max().unwrap_or_default();
+        let times = || group.iter().flat_map(|p| &p.batch.messages).map(|message| message.time);
+        let oldest = times().min().unwrap_or_default();
+        let newest = times().max().unwrap_or_default();
+        self.now = self.now.max(newest);
         let bytes: usize = group.iter().map(Pending::bytes).sum();
         if self.active.at + bytes as u64 > self.shared.segment_bytes
             && self.active.at > SEGMENT_HEADER_BYTES
@@ -135,121 +188,69 @@ impl Writer {
             tracing::error!(%error, "cannot begin a new log segment; publishes are refused");
             return refuse(group.into_iter().map(|pending| pending.done), &why);
         }
-        let encoded = self.encode(group);
-        match self.store() {
-            Ok(()) => self.publish(encoded, newest),
+        let level = self.level(&group);
+        let place = Group {
+            salt: self.active.header.salt,
+            start: self.active.at as u32,
+            durable: self.active.synced as u32,
+        };
+        let encoded = encode(&self.shared, place, group, &mut self.buffer);
+        match self.store(level) {
+            Ok(()) => {
+                if level == Level::Os {
+                    let count = encoded.iter().map(Encoded::count).sum();
+                    self.unsynced.add(count, oldest);
+                }
+                publish(&self.shared, encoded, newest);
+            }
             Err(why) => refuse(encoded.into_iter().map(|encoded| encoded.done), &why),
         }
     }
 
-    /// Encodes a group into the buffer. Appends that cannot be taken are refused here.
-    fn encode(&mut self, group: Vec<Pending>) -> Vec<Encoded> {
-        self.buffer.clear();
-        let place = Group { salt: self.active.header.salt, start: self.active.at as u32 };
-        let (named, mut offset, epoch) = {
-            let mut state = self.shared.state();
-            let most = self.shared.topics_max;
-            let named: Vec<_> = group.iter().map(|p| state.name_all(&p.batch, most)).collect();
-            (named, state.end().offset, state.epoch)
-        };
-        // Of topics that come again in this group: their newest offset.
-        let mut newest: HashMap<u32, u64> = HashMap::new();
-        let mut encoded = Vec::with_capacity(group.len());
-        for (Pending { batch: Batch { messages, token }, done }, topics) in
-            group.into_iter().zip(named)
-        {
-            let topics = match topics {
-                Ok(topics) => topics,
-                Err(error) => {
-                    done(Err(error));
-                    continue;
-                }
-            };
-            let count = messages.len();
-            let mut records = Vec::with_capacity(count);
-            for (index, (message, Named { topic, last })) in
-                messages.into_iter().zip(topics).enumerate()
-            {
-                offset += 1;
-                let previous = newest.insert(topic, offset).unwrap_or(last);
-                let from = self.buffer.len();
-                let end = (index + 1 == count)
-                    .then_some(BatchEnd { count: count as u32, token: token.as_ref() });
-                format::write_record(&mut self.buffer, place, offset, previous, end, &message);
-                let at = place.start + from as u32;
-                let bytes = (self.buffer.len() - from) as u32;
-                let mark = Mark { epoch, offset };
-                let record = Record::new(self.shared.kind, mark, previous, Arc::new(message));
-                records.push(Written { record, topic, at, bytes });
-            }
-            encoded.push(Encoded { records, token, done });
-        }
-        encoded
-    }
-
-    /// Makes the buffer durable; says why not.
-    fn store(&mut self) -> Result<(), Arc<str>> {
+    /// Writes the buffer, and makes it durable if that is wanted; says why not.
+    fn store(&mut self, level: Level) -> Result<(), Arc<str>> {
         let at = self.active.at;
         if let Err(error) = self.active.file.write_at(&self.buffer, at) {
             tracing::error!(%error, "cannot write the log; publishes are refused");
             // What was written in part must not be met again. If even that fails, the file's end
             // is unknown, and nothing more can be put there.
-            if let Err(error) = self.active.file.set_size(at).and_then(|()| self.active.file.sync())
-            {
+            if let Err(error) = self.active.file.set_size(at).and_then(|()| self.sync()) {
                 self.give_up(&error);
             }
             return Err(format!("cannot write: {error}").into());
         }
-        if let Err(error) = self.active.file.sync() {
+        self.active.at = at + self.buffer.len() as u64;
+        if level == Level::Fsync
+            && let Err(error) = self.sync()
+        {
             // The system may have dropped what it could not write, and a second sync would not
             // say so. Only reading the file anew can tell what is there.
             self.give_up(&error);
             return Err(format!("cannot make it durable: {error}").into());
         }
-        self.active.at = at + self.buffer.len() as u64;
         Ok(())
     }
 
     fn give_up(&mut self, error: &io::Error) {
+        if self.unsynced.count > 0
+            && let Err(error) = unflushed::set_lost(&*self.shared.disk)
+        {
+            tracing::error!(%error, "cannot note that messages may be lost");
+        }
         tracing::error!(%error, "the log can no longer be trusted to be durable: publishes are refused until the server is restarted");
         self.broken = Some(format!("the log failed and needs a restart: {error}").into());
     }
 
-    /// Lets readers see a group, then answers its publishers.
-    fn publish(&mut self, group: Vec<Encoded>, now: Time) {
-        let mut answers = Vec::with_capacity(group.len());
-        {
-            let mut state = self.shared.state();
-            for Encoded { records, token, done } in group {
-                let count = records.len() as u32;
-                let first = records.first().map(|written| Arc::clone(&written.record.message));
-                for Written { record, topic, at, bytes } in records {
-                    let message = &record.message;
-                    state.push(at, topic, message.time, message.expires, bytes);
-                    let retention = (self.shared.policy)(&message.topic);
-                    state.warm(Arc::new(record));
-                    // Age is looked at in turn, since most topics have nothing that is too old.
-                    if state.is_over(topic, retention) {
-                        state.retain(topic, retention, now);
-                    }
-                }
-                if let (Some(token), Some(first)) = (token, first) {
-                    let (topic, time) = (first.topic.clone(), first.time);
-                    let last = state.end();
-                    state.remember(Remembered { topic, token, time, last, count });
-                }
-                answers.push((done, state.end()));
-            }
-        }
-        for (done, end) in answers {
-            done(Ok(end));
-        }
-        self.shared.ring();
-    }
-
     /// Seals the segment and begins another.
     fn roll(&mut self, now: Time) -> io::Result<()> {
-        let active = begin_segment(&self.shared, now)?;
+        // Only of the last segment the end may be in doubt.
+        if self.unsynced.count > 0
+            && let Err(error) = self.sync()
+        {
+            self.give_up(&error);
+            return Err(error);
+        }
+        let active = Active::begin(&self.shared, now)?;
         let before = std::mem::replace(&mut self.active, active);
         // What was reserved beyond the end is given back; the index saves the next start a scan.
         // Neither is needed for what is stored to be there.
@@ -274,8 +275,10 @@ impl Writer {
         if !self.shared.state().has_dead() {
             return;
         }
-        let trims = self.shared.state().all_trims();
-        if let Err(error) = super::marks::save(&*self.shared.disk, &trims) {
+        self.marks.trims = self.shared.state().all_trims();
+        let saved = self.marks.save(&*self.shared.disk);
+        self.marks.trims = Vec::new();
+        if let Err(error) = saved {
             tracing::warn!(%error, "cannot remember what is trimmed; old segments are kept");
             return;
         }
@@ -293,23 +296,19 @@ impl Writer {
     }
 }
 
-/// Makes the next segment's file and lets the state know.
-fn begin_segment(shared: &Shared, time: Time) -> io::Result<Active> {
-    let base = shared.state().end().offset + 1;
-    let header = SegmentHeader { salt: (shared.salt)(), base, time };
-    let name = Segment::name(base);
-    let file = shared.disk.create(&name, shared.segment_bytes)?;
-    if let Err(error) = file.write_at(&header.encode(), 0).and_then(|()| file.sync()) {
-        // An empty file of that name would be in the way of the next try.
-        let _ = shared.disk.remove(&name);
-        return Err(error);
-    }
-    shared.state().begin_segment(Segment::new(header, Arc::clone(&file)));
-    Ok(Active { file, header, at: SEGMENT_HEADER_BYTES })
+/// Messages that are visible and not synced.
+#[derive(Clone, Copy, Default)]
+struct Unsynced {
+    count: u64,
+    /// The time of the oldest of them.
+    since: Time,
 }
 
-fn refuse(waiting: impl Iterator<Item = Appended>, why: &Arc<str>) {
-    for done in waiting {
-        done(Err(AppendError::Storage(Arc::clone(why))));
+impl Unsynced {
+    fn add(&mut self, count: u64, oldest: Time) {
+        if self.count == 0 {
+            self.since = oldest;
+        }
+        self.count += count;
     }
 }

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tidings_model::LogKind;
+use tidings_model::Durability;
 
 use self::Kind::{Address, Choice, Count, Directory, Namespaces, Origins, Size, Span, Switch};
 use super::{Config, Http, Limits, LogFormat, Logging, Rules, Times};
@@ -112,6 +112,8 @@ pub(super) static KEYS: &[Key] = &[
         "How long a durable session is kept while nobody is connected to it and it says nothing else."),
     key("times.session_max", "30d", Span(1..=3650 * DAY, |c| &mut c.times.session_max),
         "The longest that any durable session is kept so."),
+    key("times.flush", "1s", Span(1..=MINUTE, |c| &mut c.times.flush),
+        "With durability os: how long a message may be visible before it is on the disk."),
     key("times.write_stall", "30s", Span(1..=HOUR, |c| &mut c.times.write_stall),
         "A client that takes nothing of what is due for so long is disconnected."),
     key("times.drain", "10s", Span(0..=HOUR, |c| &mut c.times.drain),
@@ -136,9 +138,9 @@ pub(super) const MATCH: &str = "match";
 /// The other keys of a `[[namespace]]` table.
 #[rustfmt::skip] // it is read as a table
 pub(super) static NAMESPACE_KEYS: &[Key<Rules>] = &[
-    key("log", "auto", Choice(&["auto", "durable", "volatile"],
-        |r, name| r.log = LogKind::ALL.into_iter().find(|log| log.name() == name)),
-        "durable: on disk below `data`, outlives the process. volatile: in memory. auto: durable, unless `data` is none."),
+    key("durability", "auto", Choice(&["auto", "fsync", "os", "volatile"],
+        |r, name| r.durability = Durability::ALL.into_iter().find(|level| level.name() == name)),
+        "fsync: on the disk before it is answered. os: soon after, see times.flush. volatile: in memory. auto: fsync, unless `data` is none."),
     key("max_messages", "100000", Count(1..=1_000_000_000, |r| &mut r.max_messages),
         "Most messages kept for each topic."),
     key("max_bytes", "64MiB", Size(1..=1024 * GIB, |r| &mut r.max_bytes),
@@ -186,6 +188,7 @@ pub(super) const BLANK: Config = Config {
         idempotency: Duration::ZERO,
         session: Duration::ZERO,
         session_max: Duration::ZERO,
+        flush: Duration::ZERO,
         write_stall: Duration::ZERO,
         drain: Duration::ZERO,
         keep_alive: Duration::ZERO,
@@ -193,7 +196,7 @@ pub(super) const BLANK: Config = Config {
     logging: Logging { level: "off", format: LogFormat::Text },
     namespaces: Vec::new(),
     otherwise: Rules {
-        log: None,
+        durability: None,
         max_messages: 0,
         max_bytes: 0,
         max_age: Duration::ZERO,

@@ -29,7 +29,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tidings_model::{LogKind, TopicFilter};
+use tidings_model::{Durability, TopicFilter};
 
 pub(crate) use error::ConfigErrors;
 pub(crate) use load::{Flag, Loaded, load};
@@ -112,6 +112,8 @@ pub(crate) struct Times {
     pub session: Duration,
     /// The longest that any is.
     pub session_max: Duration,
+    /// How long a message of the level `os` may be visible before it is on the disk.
+    pub flush: Duration,
     /// A client that takes nothing for so long while there is something to send is disconnected.
     pub write_stall: Duration,
     /// How long shutdown waits for connections to end in good order.
@@ -151,7 +153,7 @@ pub(crate) struct Namespace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rules {
     /// Which log holds the topics; `None` is the durable one, unless there is no `data`.
-    pub log: Option<LogKind>,
+    pub durability: Option<Durability>,
     /// Most messages kept for each topic.
     pub max_messages: usize,
     /// Most bytes kept for each topic.

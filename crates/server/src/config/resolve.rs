@@ -56,8 +56,8 @@ struct Resolver {
     config: Config,
     /// Where each key was last given.
     given: BTreeMap<&'static str, (Origin, Shown)>,
-    /// Where the first durable namespace says so, and its name.
-    durable: Option<(Origin, String)>,
+    /// Where the first durable namespace says so, its name, and what it says.
+    durable: Option<(Origin, String, Shown)>,
     errors: Vec<ConfigError>,
 }
 
@@ -105,11 +105,12 @@ impl Resolver {
                 }
             } else if let Some(key) = NAMESPACE_KEYS.iter().find(|key| key.path == entry.path) {
                 self.errors.extend(set(key, &mut rules, &entry, &path).err());
-                if entry.path == "log"
-                    && rules.log == Some(LogKind::Durable)
+                if entry.path == "durability"
+                    && rules.durability.is_some_and(|level| level.log() == LogKind::Durable)
                     && self.durable.is_none()
                 {
-                    self.durable = Some((entry.origin, path));
+                    let value = Shown::new(&entry.value);
+                    self.durable = Some((entry.origin, path, value));
                 }
             } else {
                 let names = NAMESPACE_KEYS.iter().map(|key| key.path).chain([MATCH]);
@@ -139,11 +140,11 @@ impl Resolver {
         ];
         self.at_least(batch, message);
         self.at_least(memory, batch);
-        if let (None, Some((origin, key))) = (&self.config.data, self.durable.take()) {
+        if let (None, Some((origin, key, value))) = (&self.config.data, self.durable.take()) {
             self.errors.push(ConfigError::Value {
                 origin,
                 key,
-                value: Shown::new(&DeValue::String("durable".into())),
+                value,
                 wrong: format!("data is \"{NONE}\", so there is no directory to keep it in"),
                 advice: "name a directory with data or --data, or leave them out".to_owned(),
             });

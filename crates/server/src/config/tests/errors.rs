@@ -199,9 +199,9 @@ fn errors_in_environment_and_flags() {
         ),
         (
             "TIDINGS_NAMESPACE",
-            "[{match = \"a\", log = \"tape\"}]",
-            "environment variable TIDINGS_NAMESPACE: namespace 1: log = \"tape\": unknown; \
-             use \"auto\", \"durable\" or \"volatile\"",
+            "[{match = \"a\", durability = \"tape\"}]",
+            "environment variable TIDINGS_NAMESPACE: namespace 1: durability = \"tape\": unknown; \
+             use \"auto\", \"fsync\", \"os\" or \"volatile\"",
         ),
         (
             "TIDINGS_NAMESPACE",

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tidings_model::LogKind;
+use tidings_model::Durability;
 
 use super::keys::{KEYS, Kind, NAMESPACE_KEYS};
 use super::*;
@@ -119,7 +119,7 @@ fn values_of_every_kind() {
         "data = \"/srv/t\"\nhttp.allowed_origins = [\"https://A.example\", \"*\"]\n\
          http.header_bytes_max = 0x4000\nlimits.message_bytes = 70_000\ntimes.drain = 3\n\
          [logging]\nformat = \"json\"\n\
-         [[namespace]]\nmatch = \"chat/*\"\nlog = \"durable\"\nmax_bytes = \"1GB\"\n\
+         [[namespace]]\nmatch = \"chat/*\"\ndurability = \"os\"\nmax_bytes = \"1GB\"\n\
          [[namespace]]\nmatch = \"chat/**\"\nsubscribe = false",
     )
     .unwrap();
@@ -132,7 +132,7 @@ fn values_of_every_kind() {
     let [first, second] = &config.namespaces[..] else { panic!("{:?}", config.namespaces) };
     assert_eq!((first.filter.as_str(), second.filter.as_str()), ("chat/*", "chat/**"));
     let defaults = Config::default().otherwise;
-    let durable = Rules { log: Some(LogKind::Durable), max_bytes: 1_000_000_000, ..defaults };
+    let durable = Rules { durability: Some(Durability::Os), max_bytes: 1_000_000_000, ..defaults };
     assert_eq!(first.rules, durable);
     assert_eq!(second.rules, Rules { subscribe: false, ..defaults });
     assert_eq!(config.otherwise, defaults);
@@ -145,7 +145,7 @@ fn no_directory_is_a_word_of_its_own() {
     assert_eq!(data("./none"), Some("./none".into()));
     assert_eq!(from_env(&[("TIDINGS_DATA", " none ")]).unwrap().data, None);
     assert_eq!(from_env(&[("TIDINGS_DATA", "")]).unwrap().data, Config::default().data);
-    let durable = "[[namespace]]\nmatch = \"a\"\nlog = \"durable\"";
+    let durable = "[[namespace]]\nmatch = \"a\"\ndurability = \"fsync\"";
     assert!(from_file(durable).is_ok(), "there is a directory unless it is taken away");
 }
 
@@ -158,7 +158,7 @@ fn the_defaults_as_promised() {
     assert_eq!(
         config.otherwise,
         Rules {
-            log: None,
+            durability: None,
             max_messages: 100_000,
             max_bytes: 64 << 20,
             max_age: Duration::from_secs(86_400),

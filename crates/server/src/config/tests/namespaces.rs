@@ -39,7 +39,7 @@ fn errors_in_namespaces() {
         (
             "[[namespace]]\nmatch = \"a\"\ncolour = 1",
             "tidings.toml:3: namespace 1: colour = 1: there is no such key; a namespace has \
-             log, max_messages, max_bytes, max_age, publish, subscribe, match",
+             durability, max_messages, max_bytes, max_age, publish, subscribe, match",
         ),
         (
             "[[namespace]]\nmatch = \"a\"\npublish = \"no\"",
@@ -47,8 +47,8 @@ fn errors_in_namespaces() {
              use true or false",
         ),
         (
-            "data = \"none\"\n[[namespace]]\nmatch = \"a\"\nlog = \"durable\"",
-            "tidings.toml:4: namespace 1: log = \"durable\": data is \"none\", so there is no \
+            "data = \"none\"\n[[namespace]]\nmatch = \"a\"\ndurability = \"fsync\"",
+            "tidings.toml:4: namespace 1: durability = \"fsync\": data is \"none\", so there is no \
              directory to keep it in; name a directory with data or --data, or leave them out",
         ),
         (

@@ -1,11 +1,6 @@
 //! A backup is a log of its own with everything that was acknowledged before it began, whatever
 //! the server does meanwhile; and one that was not finished is none.
 
-#![expect(clippy::unwrap_used, reason = "a test that meets the impossible should stop there")]
-
-#[expect(dead_code, reason = "the tests of the log itself need more of it")]
-mod support;
-
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +10,7 @@ use tidings_log::{
 };
 use tidings_model::{GapReason, Mark, Time};
 
-use support::{FakeDisk, append, message, open, options, payloads, read};
+use crate::support::{FakeDisk, append, message, open, options, payloads, read};
 
 const EPOCH: u32 = 77;
 
@@ -46,6 +41,10 @@ struct Restless<F> {
 }
 
 impl<F: Fn(&str) + Send + Sync> Disk for Restless<F> {
+    fn boot_id(&self) -> Option<String> {
+        self.disk.boot_id()
+    }
+
     fn list(&self) -> io::Result<Vec<String>> {
         self.disk.list()
     }
@@ -72,7 +71,12 @@ impl<F: Fn(&str) + Send + Sync> Disk for Restless<F> {
 fn it_is_a_log_of_its_own_with_all_that_was_there() {
     let disk = FakeDisk::default();
     let log = filled(&disk, 1000, 50);
-    support::append_with(&log, vec![message("u", "with a key")], Some(support::token(9))).unwrap();
+    crate::support::append_with(
+        &log,
+        vec![message("u", "with a key")],
+        Some(crate::support::token(9)),
+    )
+    .unwrap();
     let steps = Mutex::new(Vec::new());
     let to = FakeDisk::default();
     let result = backup(&disk, &to, EPOCH, &mut |step| steps.lock().unwrap().push(step)).unwrap();
@@ -229,6 +233,10 @@ struct BeingWritten {
 }
 
 impl Disk for BeingWritten {
+    fn boot_id(&self) -> Option<String> {
+        self.disk.boot_id()
+    }
+
     fn list(&self) -> io::Result<Vec<String>> {
         self.disk.list()
     }
@@ -285,7 +293,7 @@ fn what_is_not_finished_is_no_log() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         state >> 63 == 1
     };
-    for fail_from in 1..=whole.writes() {
+    for fail_from in 1..=whole.changes() {
         let to = FakeDisk::default();
         to.fail_from(fail_from);
         let result = backup(&disk, &to, EPOCH, &mut |_| ());

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets the impossible should stop there")]
 
+mod backup;
+mod levels;
 mod support;
 
 use tidings_log::{AppendError, Cursor, DiskLog, Log, MemoryLimits, MemoryLog, Retention};
@@ -95,17 +97,13 @@ fn no_loss_of_power_loses_what_was_acknowledged() {
     };
     let whole = FakeDisk::default();
     run(&whole);
-    let mut state = 1_u64;
-    let mut chance = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        state >> 63 == 1
-    };
-    for fail_from in 0..whole.writes() {
+    let mut below = support::chance(1);
+    for fail_from in 0..whole.changes() {
         for _ in 0..4 {
             let disk = FakeDisk::default();
             disk.fail_from(fail_from);
             let acknowledged = run(&disk);
-            let disk = disk.after_power_loss(&mut chance);
+            let disk = disk.after_power_loss(|| below(2) == 1);
             let what = format!("power gone at change {fail_from}, {acknowledged} acknowledged");
             let opened = DiskLog::open(Box::new(disk), options(1000, 1500), Time::default());
             let (log, damages) = opened.unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -135,12 +133,12 @@ fn a_flipped_bit_costs_what_it_hit_and_is_told() {
     for name in disk.names().iter().filter(|name| name.ends_with(".segment")) {
         let content = disk.content(name);
         for at in 0..content.len() {
-            let flipped = disk.copy();
+            let flipped = disk.after_kill();
             let mut bytes = content.clone();
             bytes[at] ^= 1 << (at % 8);
             flipped.set_content(name, bytes);
             let what = format!("{name} at {at}");
-            let untouched = flipped.copy();
+            let untouched = flipped.after_kill();
             let checked = tidings_log::check(&flipped).unwrap();
             assert_eq!(
                 flipped.content(name),
@@ -218,12 +216,12 @@ fn what_was_trimmed_before_a_restart_is_told_after_it() {
 fn a_newer_format_and_a_foreign_directory_are_refused() {
     let disk = FakeDisk::default();
     drop(open(&disk, 10, 1500));
-    disk.set_content("tidings", b"tidings-log 2 7\n".to_vec());
+    disk.set_content("tidings", b"tidings-log 3 7\n".to_vec());
     let refused = |disk: &FakeDisk| {
         let opened = DiskLog::open(Box::new(disk.clone()), options(10, 1500), Time::default());
         opened.err().map(|error| error.to_string()).unwrap_or_default()
     };
-    assert!(refused(&disk).contains("format 2"), "{}", refused(&disk));
+    assert!(refused(&disk).contains("format 3"), "{}", refused(&disk));
     disk.set_content("tidings", b"what?".to_vec());
     assert!(refused(&disk).contains("damaged"), "{}", refused(&disk));
 }
@@ -261,13 +259,13 @@ fn finding_reads_no_file_and_loading_reads_neighbours_at_once() {
 fn an_unreadable_place_costs_its_message_only() {
     let disk = FakeDisk::default();
     let log = open(&disk, 1000, 1 << 20);
-    for _ in 1..=5 {
-        append(&log, vec![message("t", "x")]).unwrap();
+    for number in 1..=5 {
+        append(&log, vec![message("t", &format!("number {number}"))]).unwrap();
     }
     drop(log);
     let log = open(&disk, 1000, 1 << 20);
     let file = format!("{:020}.segment", 1);
-    let third = 64 + (disk.content(&file).len() - 64) / 2;
+    let third = disk.content(&file).windows(8).position(|bytes| bytes == b"number 3").unwrap();
     disk.make_unreadable(&file, third..third + 1);
     let (records, end) = read(&log, &["t"], Cursor::default());
     let offsets: Vec<u64> = records.iter().map(|record| record.mark.offset).collect();
@@ -298,11 +296,7 @@ fn places_of_the_newest_leave_out_what_has_expired() {
 #[test]
 fn it_agrees_with_the_log_in_memory() {
     for seed in 0..30_u64 {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
-        let mut below = move |most: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
-            (state >> 33) % most
-        };
+        let mut below = support::chance(seed);
         let keep = 1 + below(10);
         let retention = Retention { messages_max: keep, ..Retention::default() };
         let memory = MemoryLog::new(

@@ -1,0 +1,55 @@
+//! The segment that is written to.
+//!
+//! Must never be in doubt about its end: what is written goes there, or is cut off again.
+
+use std::io;
+use std::sync::Arc;
+
+use tidings_model::Time;
+
+use super::Shared;
+use super::files::DiskFile;
+use super::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::segment::Segment;
+
+/// The segment that is written to.
+pub(super) struct Active {
+    pub(super) file: Arc<dyn DiskFile>,
+    pub(super) header: SegmentHeader,
+    /// Where the next group begins.
+    pub(super) at: u64,
+    /// Everything before this place is durable.
+    pub(super) synced: u64,
+}
+
+impl Active {
+    /// The last segment if it can be written on, or another.
+    pub(super) fn new(shared: &Shared, is_open: bool, now: Time) -> io::Result<Active> {
+        let state = shared.state();
+        let can_go_on = |last: &&Segment| is_open && last.end() == state.end().offset + 1;
+        let last = state.segments.back().filter(can_go_on).map(|last| Active {
+            file: Arc::clone(&last.file),
+            header: last.header,
+            at: last.end_at.into(),
+            synced: last.end_at.into(),
+        });
+        drop(state);
+        last.map_or_else(|| Active::begin(shared, now), Ok)
+    }
+
+    /// Makes the next segment's file and lets the state know.
+    pub(super) fn begin(shared: &Shared, time: Time) -> io::Result<Active> {
+        let base = shared.state().end().offset + 1;
+        let header = SegmentHeader { salt: (shared.salt)(), base, time };
+        let name = Segment::name(base);
+        let file = shared.disk.create(&name, shared.segment_bytes)?;
+        if let Err(error) = file.write_at(&header.encode(), 0).and_then(|()| file.sync()) {
+            // An empty file of that name would be in the way of the next try.
+            let _ = shared.disk.remove(&name);
+            return Err(error);
+        }
+        shared.state().begin_segment(Segment::new(header, Arc::clone(&file)));
+        let at = SEGMENT_HEADER_BYTES;
+        Ok(Active { file, header, at, synced: at })
+    }
+}
