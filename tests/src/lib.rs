@@ -4,10 +4,13 @@
 //! its command line, as `docs/guide` tells them. The WebSocket codec is the one exception, in its
 //! client's role. Every wait has a deadline; a helper that cannot go on fails its test.
 
+pub mod crash;
 mod folder;
 mod http;
+mod load;
 mod position;
 mod program;
+mod random;
 mod reader;
 mod server;
 mod socket;
@@ -16,8 +19,10 @@ mod wire;
 
 pub use folder::Folder;
 pub use http::{Response, request};
+pub use load::{Ledger, Load, Manner, Publisher};
 pub use position::{ahead, flipped};
 pub use program::{Finished, Program};
+pub use random::Random;
 pub use reader::{Reader, Via};
 pub use server::Server;
 pub use socket::{Socket, handshake, masked};

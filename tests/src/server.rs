@@ -30,8 +30,14 @@ impl Server {
     /// meet across threads on every machine.
     #[track_caller]
     pub fn with(settings: &[(&str, &str)]) -> Server {
+        Server::on("127.0.0.1:0", settings)
+    }
+
+    /// [`with`](Server::with) on an address of its own, on which another may have been before.
+    #[track_caller]
+    pub fn on(listen: &str, settings: &[(&str, &str)]) -> Server {
         let settings: Vec<_> = [("THREADS", "2")].iter().chain(settings).copied().collect();
-        let program = Program::start(&["serve", "--listen", "127.0.0.1:0"], &settings);
+        let program = Program::start(&["serve", "--listen", listen], &settings);
         let address = until("the server prints its address", || {
             let printed = program.printed();
             let address = printed.iter().find_map(|line| {

@@ -4,6 +4,7 @@ mod cli;
 mod client;
 mod config;
 mod data;
+mod rules;
 mod serve;
 mod site;
 mod transports;

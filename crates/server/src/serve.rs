@@ -8,16 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, SessionLimits};
+use tidings_broker::{Broker, Limits, Logs, Namespaces, SessionLimits};
 use tidings_host::Registry;
-use tidings_log::{Log, MemoryLimits, MemoryLog, Policy, Retention};
-use tidings_model::{Durability, LogKind, PerLog, Time, TopicFilter};
+use tidings_log::{Log, MemoryLimits, MemoryLog};
+use tidings_model::{LogKind, PerLog, Time};
 use tidings_net::{Clock, Options, Server, ServerError, Stats, start_loaders};
 use tidings_protocol::Settings;
 
 use crate::cli::ServeArgs;
-use crate::config::{Config, LogFormat, Rules};
+use crate::config::{Config, LogFormat};
 use crate::data;
+use crate::rules::{namespaces, policy};
 use crate::site::site;
 use crate::transports::TRANSPORTS;
 
@@ -85,21 +86,7 @@ fn serve(config: &Config) -> anyhow::Result<()> {
 }
 
 fn broker(config: &Config, now: Time) -> anyhow::Result<Broker> {
-    let auto = if config.data.is_some() { Durability::Fsync } else { Durability::Volatile };
-    let namespace = |topics: TopicFilter, rules: &Rules| Namespace {
-        topics,
-        durability: rules.durability.unwrap_or(auto),
-        retention: Retention {
-            messages_max: rules.max_messages as u64,
-            bytes_max: rules.max_bytes as u64,
-            age_max: rules.max_age,
-        },
-        publish: rules.publish,
-        subscribe: rules.subscribe,
-    };
-    let listed = config.namespaces.iter().map(|ns| namespace(ns.filter.clone(), &ns.rules));
-    let otherwise = namespace(TopicFilter::new("**")?, &config.otherwise);
-    let namespaces = Namespaces::new(listed.collect(), otherwise);
+    let namespaces = namespaces(config)?;
     let durable = match &config.data {
         Some(directory) => data::open(directory, policy(&namespaces), config, now)?,
         None => memory_log(LogKind::Durable, &namespaces, config),
@@ -130,11 +117,6 @@ fn memory_log(kind: LogKind, namespaces: &Namespaces, config: &Config) -> Arc<dy
         MemoryLimits { bytes_max: config.limits.memory as u64, topics_max: config.limits.topics };
     // A position of an earlier life must not be taken for one of this.
     Arc::new(MemoryLog::new(kind, rand::random(), limits, policy(namespaces)))
-}
-
-fn policy(namespaces: &Namespaces) -> Policy {
-    let namespaces = namespaces.clone();
-    Box::new(move |topic| namespaces.of(topic).retention)
 }
 
 fn settings(config: &Config) -> Settings {

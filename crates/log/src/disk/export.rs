@@ -3,7 +3,7 @@
 
 use std::io;
 
-use tidings_model::{LogKind, Record, Selection, Time};
+use tidings_model::{LogKind, Record, Selection, Time, TopicFilter};
 
 use super::files::Disk;
 use super::identity::{self, Identity};
@@ -62,6 +62,13 @@ impl ClosedLog {
 
     fn kept(&self) -> u64 {
         self.state.topics.iter().map(|topic| topic.count).sum()
+    }
+
+    /// Every topic there is, also those that wildcards do not match.
+    pub fn everything(&self) -> Selection {
+        let topics = self.state.topics.iter().map(|topic| &topic.name);
+        let reserved = topics.filter(|topic| topic.is_reserved()).map(TopicFilter::from);
+        Selection::new(reserved.chain(TopicFilter::new("**")))
     }
 
     /// How many messages of these topics there are, expired ones counted.

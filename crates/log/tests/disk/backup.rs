@@ -34,13 +34,13 @@ fn filled(disk: &FakeDisk, messages_max: u64, count: u32) -> DiskLog {
 }
 
 /// A disk on which something happens whenever a file is opened or read whole.
-struct Restless<F> {
-    disk: FakeDisk,
+struct Restless<'a, F> {
+    disk: &'a FakeDisk,
     /// Told the file's name, before.
     event: F,
 }
 
-impl<F: Fn(&str) + Send + Sync> Disk for Restless<F> {
+impl<F: Fn(&str) + Send + Sync> Disk for Restless<'_, F> {
     fn boot_id(&self) -> Option<String> {
         self.disk.boot_id()
     }
@@ -128,7 +128,7 @@ fn what_is_appended_meanwhile_does_no_harm() {
             append(&*log.lock().unwrap(), vec![message("t", &next.to_string())]).unwrap();
         }
     };
-    let (result, to) = backed_up(&Restless { disk, event });
+    let (result, to) = backed_up(&Restless { disk: &disk, event });
     assert_eq!(result.damages, []);
     let (records, end) = read(&open(&to, 1000, 500), &["t"], Cursor::default());
     let there = records.len() as u32;
@@ -156,7 +156,7 @@ fn what_vanishes_meanwhile_was_trimmed() {
             append(&*log.lock().unwrap(), vec![message("other", "x")]).unwrap();
         }
     };
-    let (result, to) = backed_up(&Restless { disk, event });
+    let (result, to) = backed_up(&Restless { disk: &disk, event });
     let vanished = before.iter().filter(|name| name.ends_with(".segment"));
     let vanished = vanished.filter(|name| !to.names().contains(name)).count();
     assert!(vanished > 0, "nothing vanished: {before:?} {:?}", to.names());
@@ -185,7 +185,7 @@ fn an_index_of_another_segment_does_no_harm() {
             disk.set_content(name, strange.content(&strange.names()[1]));
         }
     };
-    let (result, to) = backed_up(&Restless { disk: disk.clone(), event });
+    let (result, to) = backed_up(&Restless { disk: &disk, event });
     assert_eq!(result.damages, []);
     assert_ne!(to.content(&index), other.content(&index));
     let (records, end) = read(&open(&to, 1000, 500), &["t"], Cursor::default());

@@ -40,9 +40,9 @@ pub(crate) enum Command {
     Pub(PubArgs),
     /// Print the events of topics as they come
     Sub(SubArgs),
-    /// Look at a log on disk
+    /// Check, measure, export, import or back up what a server keeps on disk
     #[command(subcommand)]
-    Log(LogCommand),
+    Log(log::LogCommand),
     /// Print a configuration file with every key, its default and what it means
     Config,
 }
@@ -54,17 +54,6 @@ impl Cli {
     }
 }
 
-/// What to do with a log.
-#[derive(Debug, Subcommand)]
-pub(crate) enum LogCommand {
-    /// Read every message of the log in a data directory that no server uses, and say what is damaged
-    Check {
-        /// The data directory
-        #[arg(value_name = "DIR")]
-        data: PathBuf,
-    },
-}
-
 /// Arguments of `tidings serve`.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ServeArgs {
@@ -74,7 +63,7 @@ pub(crate) struct ServeArgs {
     /// Configuration file; `tidings config` prints one [env: TIDINGS_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Directory of everything that must outlive the process
+    /// Directory of everything that must outlive the process, or `none` [default: tidings-data]
     #[arg(long, value_name = "DIR")]
     pub data: Option<String>,
 }

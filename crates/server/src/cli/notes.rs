@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 /// Where remarks go, one line each.
 pub(crate) struct Notes {
-    out: Box<dyn Write>,
+    out: Box<dyn Write + Send>,
     terminal: bool,
     /// Whether an unfinished progress line stands there.
     progress: bool,
@@ -27,6 +27,14 @@ impl Notes {
     pub(crate) fn line(&mut self, text: &str) {
         let over = if std::mem::take(&mut self.progress) { "\r\x1b[K" } else { "" };
         let _ = writeln!(self.out, "{over}{text}");
+    }
+
+    /// Takes an unfinished progress line away: what follows goes to standard output.
+    pub(crate) fn clear(&mut self) {
+        if std::mem::take(&mut self.progress) {
+            let _ = write!(self.out, "\r\x1b[K");
+            let _ = self.out.flush();
+        }
     }
 
     /// Writes a line that the next one replaces; nothing where that is not possible.

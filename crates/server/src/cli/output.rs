@@ -19,6 +19,11 @@ pub(crate) enum Format {
     },
 }
 
+/// The agreement of no-color.org: set, whatever its value, unless empty.
+pub(crate) fn no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
 const DIM: &str = "\x1b[2m";
 const CYAN: &str = "\x1b[36m";
 const YELLOW: &str = "\x1b[33m";

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::notes::{Notes, count};
-use super::output::Format;
+use super::output::{Format, no_colour};
 use super::reader::{Answer, Place, Reader};
 use super::stop::Stop;
 use super::{SubArgs, on_own_runtime};
@@ -267,11 +267,6 @@ fn format(args: &SubArgs) -> Format {
         (_, true) => Format::Json,
         _ => Format::Line { colours: io::stdout().is_terminal() && !no_colour() },
     }
-}
-
-/// The agreement of no-color.org: set, whatever its value, unless empty.
-fn no_colour() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 fn unprintable(error: &io::Error) -> End {
