@@ -21,7 +21,7 @@ pub use folder::Folder;
 pub use http::{Response, request};
 pub use load::{Ledger, Load, Manner, Publisher};
 pub use position::{ahead, flipped};
-pub use program::{Finished, Program};
+pub use program::{Finished, Program, use_binary};
 pub use random::Random;
 pub use reader::{Reader, Via};
 pub use server::Server;

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::until;
@@ -17,6 +17,14 @@ const PREFIX: &str = "TIDINGS_";
 
 /// What holds for every program that is not told otherwise: a test leaves no folder behind.
 const DEFAULTS: &[(&str, &str)] = &[("DATA", "none")];
+
+/// Where it is, when that was told.
+static BINARY: OnceLock<PathBuf> = OnceLock::new();
+
+/// From now on the binary is this one, whatever the environment says; once is enough.
+pub fn use_binary(path: PathBuf) {
+    BINARY.get_or_init(|| path);
+}
 
 type Lines = Arc<Mutex<Vec<String>>>;
 
@@ -176,7 +184,8 @@ impl std::fmt::Debug for Program {
 /// The binary: `TIDINGS_BIN`, or what was built beside the test.
 #[track_caller]
 fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os(BINARY_VARIABLE).map(PathBuf::from) {
+    let told = || std::env::var_os(BINARY_VARIABLE).map(PathBuf::from);
+    if let Some(path) = BINARY.get().cloned().or_else(told) {
         // The program may be started in another folder.
         return std::path::absolute(&path).unwrap_or(path);
     }

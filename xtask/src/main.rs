@@ -3,6 +3,7 @@
 //! It must never be needed to build or run the server.
 
 mod ci;
+mod crash;
 mod say;
 mod setup;
 mod shell;
@@ -49,6 +50,15 @@ enum Command {
         #[arg(long, value_name = "COUNT")]
         seeds: Option<u64>,
     },
+    /// Kill the released server under load, over and over
+    Crash {
+        /// How many times
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        rounds: u32,
+        /// What chance there is comes from this number [default: another one each time]
+        #[arg(long, value_name = "S")]
+        seed: Option<u64>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -59,6 +69,7 @@ fn main() -> ExitCode {
             ci::run(step.as_deref(), if fast { steps::Mode::Fast } else { steps::Mode::Full })
         }
         Command::Tidy => tidy::run(),
+        Command::Crash { rounds, seed } => crash::run(rounds, seed),
         Command::Sim { seed, seeds } => sim::run(sim::seeds(seed, seeds)),
     });
     match end {

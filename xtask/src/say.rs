@@ -2,9 +2,12 @@
 //!
 //! It must never be the only place where a result is kept: exit codes say it too.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 use std::time::Duration;
+
+/// How many characters a bar has.
+const BAR_WIDTH: u64 = 30;
 
 /// A new part of the work begins.
 pub(crate) fn heading(text: &str) {
@@ -29,6 +32,26 @@ pub(crate) fn warning(text: &str) {
 /// Something that is wrong.
 pub(crate) fn failure(text: &str) {
     println!("{}", paint("1;31", &format!("error: {text}")));
+}
+
+/// How far something is: on a terminal a bar that grows in place, elsewhere a line when one is due.
+pub(crate) fn progress(done: u64, all: u64, text: &str, is_line_due: bool) {
+    if std::io::stdout().is_terminal() {
+        let full = (done * BAR_WIDTH / all.max(1)).min(BAR_WIDTH) as usize;
+        let (full, empty) = ("#".repeat(full), ".".repeat(BAR_WIDTH as usize - full));
+        print!("\r\x1b[K   [{full}{empty}] {done} of {all}  {text}");
+        // What cannot be shown is shown the next time.
+        let _ = std::io::stdout().flush();
+    } else if is_line_due {
+        note(&format!("{done} of {all}  {text}"));
+    }
+}
+
+/// Nothing more is added to the bar.
+pub(crate) fn end_progress() {
+    if std::io::stdout().is_terminal() {
+        println!();
+    }
 }
 
 /// Text that tells of success.

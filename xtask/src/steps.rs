@@ -3,6 +3,7 @@
 //! It must never decide which steps run or in what order; that is `ci.rs`.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Context;
 
@@ -76,9 +77,7 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the server as it is released",
         needs: &[],
         mode: Mode::Full,
-        run: |_| {
-            shell::run(&mut shell::cargo(["build", "--release", "--package", "tidings-server"]))
-        },
+        run: |_| shell::run(&mut release_build()),
     },
     Step {
         name: "test",
@@ -143,8 +142,13 @@ fn e2e() -> anyhow::Result<()> {
     shell::run(command.current_dir("tests/e2e").env("TIDINGS_BIN", binary()?))
 }
 
-/// Where `cargo build --release` puts the server.
-fn binary() -> anyhow::Result<PathBuf> {
+/// What builds the server as it is released.
+pub(crate) fn release_build() -> Command {
+    shell::cargo(["build", "--release", "--package", "tidings-server"])
+}
+
+/// Where that puts it.
+pub(crate) fn binary() -> anyhow::Result<PathBuf> {
     let metadata =
         shell::answer(&mut shell::cargo(["metadata", "--no-deps", "--format-version", "1"]))
             .context("`cargo metadata` failed")?;

@@ -30,6 +30,7 @@ const NET: &str = "tidings-net";
 const CODEC: &str = "tidings-websocket-codec";
 const SERVER: &str = "tidings-server";
 const TESTKIT: &str = "tidings-testkit";
+const TESTS: &str = "tidings-tests";
 
 /// Every room there is.
 const ROOMS: &[Room] = &[
@@ -48,7 +49,7 @@ const ROOMS: &[Room] = &[
     Room { folder: "crates/testkit", code: Own::AllBut(&[NET, SERVER]), tests: &[] },
     Room { folder: "transports/*", code: Own::Only(&[MODEL, PROTOCOL]), tests: &[TESTKIT] },
     Room { folder: "tests", code: Own::AllBut(&[]), tests: &[] },
-    Room { folder: "xtask", code: Own::Only(&[TESTKIT]), tests: &[] },
+    Room { folder: "xtask", code: Own::Only(&[TESTKIT, TESTS]), tests: &[] },
 ];
 
 /// Foreign crates that bring sockets, clocks, chance or a runtime; no pure room may have them,
