@@ -1,6 +1,5 @@
 //! The machine behind every endless HTTP answer. Transports differ by an [`Encoder`] only.
 
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +8,7 @@ use tidings_model::{ComeBack, Delivery, Event, Gap, Position, SessionEnd, Since,
 
 use crate::ask::{Ask, all_or_nothing};
 use crate::machine::{CloseReason, Input, Output, Outputs, Protocol, SubId};
+use crate::problem::Problem;
 use crate::request::{Request, Response};
 use crate::transport::Settings;
 
@@ -16,22 +16,39 @@ use crate::transport::Settings;
 pub const POSITION_HEADER: HeaderName = HeaderName::from_static("tidings-position");
 
 /// How one kind of stream writes down what it sends. Must be pure: same input, same bytes.
-pub trait Encoder: Default + 'static {
+pub trait Encoder: Sized + 'static {
     /// The media type of the stream.
     const CONTENT_TYPE: &'static str;
 
+    /// The encoder of one answer: what it needs of the request is looked at here, once.
+    ///
+    /// # Errors
+    /// What is wrong with the request, beyond what [`Ask`] has looked at.
+    fn new(request: &Request, ask: &Ask) -> Result<Self, Problem>;
+
+    /// What the head has besides what every stream's head has.
+    fn head(&self, head: Response) -> Response {
+        head
+    }
+
     /// The first bytes, which tell the reader where it stands.
-    fn ready(position: Position, raw: bool) -> Bytes;
-    /// One event; `raw` asks for the payload alone.
-    fn event(event: &Event, raw: bool) -> Bytes;
+    fn ready(&self, position: Position) -> Bytes;
+    /// One event.
+    fn event(&self, event: &Event) -> Bytes;
     /// History is gone.
-    fn gap(gap: &Gap) -> Bytes;
+    fn gap(&self, gap: &Gap) -> Bytes;
     /// The stream is alive.
-    fn heartbeat(position: Position, now: Time, raw: bool) -> Bytes;
+    fn heartbeat(&self, position: Position, now: Time) -> Bytes;
     /// The server is about to close.
-    fn goodbye(position: Position, come_back: ComeBack, raw: bool) -> Bytes;
+    fn goodbye(&self, position: Position, come_back: ComeBack) -> Bytes;
     /// The stream's session is another's now, or no more: the reader should not come back.
-    fn ended(position: Position, end: SessionEnd, raw: bool) -> Bytes;
+    fn ended(&self, position: Position, end: SessionEnd) -> Bytes;
+
+    /// So many bytes after which the answer ends in good order, for readers that keep all of it
+    /// in memory; they come back with their position.
+    fn bytes_max(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// One endless answer.
@@ -42,9 +59,11 @@ pub struct EventStream<E> {
     sent: Time,
     /// Events still wanted.
     left: Option<u32>,
-    raw: bool,
+    /// Bytes sent.
+    bytes: usize,
     head_only: bool,
-    encoder: PhantomData<E>,
+    /// Once the request is known.
+    encoder: Option<E>,
 }
 
 const SUB: SubId = SubId(0);
@@ -57,22 +76,37 @@ impl<E: Encoder> EventStream<E> {
             position: Position::default(),
             sent: Time::default(),
             left: None,
-            raw: false,
+            bytes: 0,
             head_only: false,
-            encoder: PhantomData,
+            encoder: None,
         }
     }
 
     fn opened(&mut self, request: &Request, out: &mut Outputs) {
-        match Ask::parse(request) {
+        let asked = Ask::parse(request).and_then(|ask| Ok((E::new(request, &ask)?, ask)));
+        match asked {
             Err(problem) => out.push(Output::Respond(problem.to_response())),
-            Ok(mut ask) => {
+            Ok((encoder, mut ask)) => {
+                self.encoder = Some(encoder);
                 self.left = ask.limit;
-                self.raw = ask.raw;
                 self.head_only = request.is_head();
                 out.push(ask.subscribe(SUB, Since::Now));
             }
         }
+    }
+
+    /// Sends what the encoder makes of something.
+    fn send(&mut self, encode: impl FnOnce(&E) -> Bytes, out: &mut Outputs) {
+        if let Some(encoder) = &self.encoder {
+            let bytes = encode(encoder);
+            self.bytes += bytes.len();
+            out.push(Output::Send(bytes));
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let most = self.encoder.as_ref().and_then(E::bytes_max);
+        most.is_some_and(|most| self.bytes >= most)
     }
 
     fn subscribed(&mut self, position: Position, now: Time, out: &mut Outputs) {
@@ -84,11 +118,15 @@ impl<E: Encoder> EventStream<E> {
             .with(header::VARY, "Accept")
             .with(HeaderName::from_static("x-accel-buffering"), "no")
             .with_text(POSITION_HEADER, &position.to_string());
+        let head = match &self.encoder {
+            Some(encoder) => encoder.head(head),
+            None => head,
+        };
         if self.head_only {
             return out.push(Output::Respond(head));
         }
         out.push(Output::Begin(head));
-        out.push(Output::Send(E::ready(position, self.raw)));
+        self.send(|encoder| encoder.ready(position), out);
         out.push(Output::WakeAt(now + self.heartbeat));
     }
 
@@ -97,11 +135,11 @@ impl<E: Encoder> EventStream<E> {
             match delivery {
                 Delivery::Gap(gap) => {
                     self.position = gap.position;
-                    out.push(Output::Send(E::gap(gap)));
+                    self.send(|encoder| encoder.gap(gap), out);
                 }
                 Delivery::Event(event) => {
                     self.position = event.position;
-                    out.push(Output::Send(E::event(event, self.raw)));
+                    self.send(|encoder| encoder.event(event), out);
                     if let Some(left) = &mut self.left {
                         *left -= 1;
                         if *left == 0 {
@@ -114,12 +152,16 @@ impl<E: Encoder> EventStream<E> {
         if !deliveries.is_empty() {
             self.sent = now;
         }
+        if self.is_full() {
+            out.push(Output::Close(CloseReason::Done));
+        }
     }
 
     fn deadline(&mut self, now: Time, out: &mut Outputs) {
         // Moving the deadline at every delivery would cost more than waking once too often.
         if now.since(self.sent) >= self.heartbeat {
-            out.push(Output::Send(E::heartbeat(self.position, now, self.raw)));
+            let position = self.position;
+            self.send(|encoder| encoder.heartbeat(position, now), out);
             self.sent = now;
         }
         out.push(Output::WakeAt(self.sent + self.heartbeat));
@@ -140,11 +182,13 @@ impl<E: Encoder> Protocol for EventStream<E> {
             }
             Input::Deadline => self.deadline(now, out),
             Input::Closing(come_back) => {
-                out.push(Output::Send(E::goodbye(self.position, come_back, self.raw)));
+                let position = self.position;
+                self.send(|encoder| encoder.goodbye(position, come_back), out);
                 out.push(Output::Close(CloseReason::Restart));
             }
             Input::Ended(_, end) => {
-                out.push(Output::Send(E::ended(self.position, end, self.raw)));
+                let position = self.position;
+                self.send(|encoder| encoder.ended(position, end), out);
                 out.push(Output::Close(CloseReason::SessionEnded(end)));
             }
             Input::Deliveries { .. }

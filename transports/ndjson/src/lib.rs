@@ -5,8 +5,9 @@
 
 use bytes::Bytes;
 use tidings_model::{ComeBack, Encoding, Event, Gap, Position, SessionEnd, Time};
+use tidings_protocol::ask::Ask;
 use tidings_protocol::stream::{Encoder, EventStream};
-use tidings_protocol::{Mount, Transport, content, event};
+use tidings_protocol::{Mount, Problem, Request, Transport, content, event};
 
 /// The registry entry.
 pub static NDJSON: Transport = Transport {
@@ -21,18 +22,23 @@ static LINE: Encoding = Encoding { name: "ndjson line" };
 static RAW: Encoding = Encoding { name: "ndjson raw" };
 
 /// Writes lines.
-#[derive(Default)]
-struct Ndjson;
+struct Ndjson {
+    raw: bool,
+}
 
 impl Encoder for Ndjson {
     const CONTENT_TYPE: &'static str = content::NDJSON;
 
-    fn ready(position: Position, raw: bool) -> Bytes {
-        if raw { Bytes::new() } else { line(event::ready(position)) }
+    fn new(_: &Request, ask: &Ask) -> Result<Ndjson, Problem> {
+        Ok(Ndjson { raw: ask.raw })
     }
 
-    fn event(event: &Event, raw: bool) -> Bytes {
-        if raw {
+    fn ready(&self, position: Position) -> Bytes {
+        if self.raw { Bytes::new() } else { line(event::ready(position)) }
+    }
+
+    fn event(&self, event: &Event) -> Bytes {
+        if self.raw {
             event.record.encoded(&RAW, |record| line(event::value(record)))
         } else {
             event::shared(&LINE, event, |event| {
@@ -43,20 +49,20 @@ impl Encoder for Ndjson {
         }
     }
 
-    fn gap(gap: &Gap) -> Bytes {
+    fn gap(&self, gap: &Gap) -> Bytes {
         line(event::gap(gap))
     }
 
-    fn heartbeat(position: Position, now: Time, raw: bool) -> Bytes {
-        line(if raw { String::new() } else { event::heartbeat(position, now) })
+    fn heartbeat(&self, position: Position, now: Time) -> Bytes {
+        line(if self.raw { String::new() } else { event::heartbeat(position, now) })
     }
 
-    fn goodbye(position: Position, come_back: ComeBack, raw: bool) -> Bytes {
-        if raw { Bytes::new() } else { line(event::goodbye(Some(position), come_back)) }
+    fn goodbye(&self, position: Position, come_back: ComeBack) -> Bytes {
+        if self.raw { Bytes::new() } else { line(event::goodbye(Some(position), come_back)) }
     }
 
-    fn ended(position: Position, end: SessionEnd, raw: bool) -> Bytes {
-        if raw { Bytes::new() } else { line(event::ended(Some(position), end)) }
+    fn ended(&self, position: Position, end: SessionEnd) -> Bytes {
+        if self.raw { Bytes::new() } else { line(event::ended(Some(position), end)) }
     }
 }
 

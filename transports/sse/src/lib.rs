@@ -6,9 +6,10 @@
 
 use bytes::Bytes;
 use tidings_model::{ComeBack, Encoding, Event, Gap, Position, SessionEnd, Time};
+use tidings_protocol::ask::Ask;
 use tidings_protocol::content::{self, Data};
 use tidings_protocol::stream::{Encoder, EventStream};
-use tidings_protocol::{Mount, Transport, event};
+use tidings_protocol::{Mount, Problem, Request, Transport, event};
 
 /// The registry entry.
 pub static SSE: Transport = Transport {
@@ -30,41 +31,46 @@ static EVENT: Encoding = Encoding { name: "sse event" };
 static RAW: Encoding = Encoding { name: "sse raw" };
 
 /// Writes the event stream format.
-#[derive(Default)]
-struct Sse;
+struct Sse {
+    raw: bool,
+}
 
 impl Encoder for Sse {
     const CONTENT_TYPE: &'static str = "text/event-stream";
 
-    fn ready(position: Position, _raw: bool) -> Bytes {
+    fn new(_: &Request, ask: &Ask) -> Result<Sse, Problem> {
+        Ok(Sse { raw: ask.raw })
+    }
+
+    fn ready(&self, position: Position) -> Bytes {
         let mut out = format!("retry: {RETRY_MS}\n").into_bytes();
         write(&mut out, position, "ready", &event::ready(position));
         out.into()
     }
 
-    fn event(event: &Event, raw: bool) -> Bytes {
-        if raw {
+    fn event(&self, event: &Event) -> Bytes {
+        if self.raw {
             event::shared(&RAW, event, raw_event)
         } else {
             event::shared(&EVENT, event, full_event)
         }
     }
 
-    fn gap(gap: &Gap) -> Bytes {
+    fn gap(&self, gap: &Gap) -> Bytes {
         named(gap.position, "gap", &event::gap(gap))
     }
 
-    fn heartbeat(position: Position, now: Time, _raw: bool) -> Bytes {
+    fn heartbeat(&self, position: Position, now: Time) -> Bytes {
         named(position, "heartbeat", &event::heartbeat(position, now))
     }
 
-    fn goodbye(position: Position, come_back: ComeBack, _raw: bool) -> Bytes {
+    fn goodbye(&self, position: Position, come_back: ComeBack) -> Bytes {
         let mut out = format!("retry: {}\n", come_back.0.as_millis()).into_bytes();
         write(&mut out, position, "goodbye", &event::goodbye(Some(position), come_back));
         out.into()
     }
 
-    fn ended(position: Position, end: SessionEnd, _raw: bool) -> Bytes {
+    fn ended(&self, position: Position, end: SessionEnd) -> Bytes {
         let mut out = format!("retry: {AWAY_MS}\n").into_bytes();
         write(&mut out, position, "goodbye", &event::ended(Some(position), end));
         out.into()
