@@ -15,6 +15,8 @@ pub(crate) enum Heard {
         topic: Topic,
         number: u64,
         position: Position,
+        /// The how manieth time it is sent.
+        attempt: u64,
     },
     Gap {
         reason: String,
@@ -93,7 +95,8 @@ fn object(value: &Value) -> Result<Heard, String> {
     if let Some(topic) = value["topic"].as_str() {
         let topic = Topic::new(topic).map_err(show)?;
         let number = value["data"]["n"].as_u64().ok_or_else(|| format!("no number: {value}"))?;
-        return Ok(Heard::Event { topic, number, position: at });
+        let attempt = value["attempt"].as_u64().unwrap_or(1);
+        return Ok(Heard::Event { topic, number, position: at, attempt });
     }
     match value["type"].as_str() {
         Some("ready" | "heartbeat" | "goodbye") => Ok(Heard::At(at)),

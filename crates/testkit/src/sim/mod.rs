@@ -9,6 +9,8 @@
 //! - a gap is told only when something was really lost;
 //! - a position of an earlier life of the logs is met by a gap before anything else;
 //! - a retried publish is stored once;
+//! - a durable session is sent whatever it has not acknowledged, and says what is sent again;
+//! - whoever is no longer a session is told so, and nothing more;
 //! - nothing grows beyond its bounds.
 //!
 //! A failure names its seed, and the same seed fails again the same way.
@@ -16,6 +18,7 @@
 mod decode;
 mod oracle;
 mod reader;
+mod sessions;
 mod world;
 
 use std::fmt;
@@ -42,6 +45,10 @@ pub struct Report {
     pub epochs: u64,
     /// Messages that expired before a reader came to them.
     pub expired: u64,
+    /// Events that sessions heard again.
+    pub again: u64,
+    /// Sessions that another connection took.
+    pub takeovers: u64,
 }
 
 /// A promise that was not kept.
@@ -68,14 +75,16 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "seed {}: {} published, {} heard, {} resumed, {} trimmed, {} epochs, {} expired",
+            "seed {}: {} published, {} heard, {} resumed, {} trimmed, {} epochs, {} expired, {} again, {} takeovers",
             self.seed,
             self.published,
             self.heard,
             self.resumed,
             self.trimmed,
             self.epochs,
-            self.expired
+            self.expired,
+            self.again,
+            self.takeovers
         )
     }
 }

@@ -24,7 +24,21 @@ pub(crate) struct Reader {
     outdated: bool,
     /// What was gone when it last connected: what a reader from the start need not see.
     gone: BTreeMap<&'static str, u64>,
+    /// The durable session it is.
+    pub(crate) session: Option<InSession>,
 }
+
+/// What a reader knows of its session, which acknowledges explicitly.
+pub(crate) struct InSession {
+    pub(crate) name: String,
+    /// What it had seen and been told when it last acknowledged, once the session is there.
+    acked: Option<(Seen, Vec<(Position, Position)>)>,
+    /// The number of the last message of each topic that any of its connections heard.
+    heard: Seen,
+}
+
+/// Numbers of messages by topic.
+type Seen = BTreeMap<&'static str, u64>;
 
 /// An open connection.
 pub(crate) struct Connection {
@@ -48,7 +62,61 @@ impl Reader {
             gaps: Vec::new(),
             outdated: false,
             gone: BTreeMap::new(),
+            session: None,
         }
+    }
+
+    /// It is a durable session.
+    pub(crate) fn become_session(&mut self, name: String) {
+        self.session = Some(InSession { name, acked: None, heard: BTreeMap::new() });
+    }
+
+    /// Its session goes on from what it has acknowledged; says whether there is one.
+    pub(crate) fn go_back(&mut self) -> bool {
+        let Some(InSession { acked: Some((seen, gaps)), .. }) = &self.session else { return false };
+        (self.seen, self.gaps) = (seen.clone(), gaps.clone());
+        // Where that was it is told again.
+        self.position = None;
+        true
+    }
+
+    /// As [`Reader::acknowledged`], when its session begins.
+    pub(crate) fn acknowledged_if(&mut self, begins: bool) {
+        if begins {
+            self.acknowledged();
+        }
+    }
+
+    /// Its session has acknowledged everything it has heard, or has just begun.
+    pub(crate) fn acknowledged(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.acked = Some((self.seen.clone(), self.gaps.clone()));
+        }
+    }
+
+    /// Its session is gone.
+    pub(crate) fn forget_session(&mut self) {
+        if let Some(session) = &mut self.session {
+            (session.acked, session.heard) = (None, BTreeMap::new());
+            self.position = None;
+            self.outdated = false;
+        }
+    }
+
+    /// What is sent again says so.
+    fn check_attempt(&mut self, topic: &Topic, number: u64, attempt: u64) -> Result<(), String> {
+        let Some(session) = &mut self.session else {
+            return match attempt {
+                1 => Ok(()),
+                _ => Err(format!("{topic} {number} is attempt {attempt} without a session")),
+            };
+        };
+        let heard = session.heard.entry(known(topic)?).or_default();
+        if number <= *heard && attempt == 1 {
+            return Err(format!("{topic} {number} comes again and does not say so"));
+        }
+        *heard = number.max(*heard);
+        Ok(())
     }
 
     /// It connects; what is gone by now it is not told of if it reads from the start.
@@ -89,8 +157,10 @@ impl Reader {
         match heard {
             Heard::At(position) => self.position = Some(position),
             Heard::End => {}
-            Heard::Event { topic, number, position } => {
+            Heard::Event { topic, number, position, attempt } => {
                 report.heard += 1;
+                report.again += u64::from(attempt > 1);
+                self.check_attempt(&topic, number, attempt)?;
                 self.hear_event(&topic, number, position, oracle, now, report)?;
                 self.position = Some(position);
             }

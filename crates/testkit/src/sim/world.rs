@@ -26,6 +26,7 @@ static TRANSPORTS: &[&Transport] = &[
     &tidings_websocket::WEBSOCKET,
     &tidings_v1::TIDINGS_V1,
     &tidings_publish::PUBLISH,
+    &tidings_sessions::SESSIONS,
 ];
 
 /// What readers may want; some have only one of the logs, some both.
@@ -47,11 +48,11 @@ const PUBLISHER: u64 = u64::MAX;
 pub(crate) struct World {
     random: Random,
     registry: Registry,
-    rooms: Rooms,
+    pub(super) rooms: Rooms,
     epoch: u32,
     oracle: Oracle,
-    readers: Vec<Reader>,
-    report: Report,
+    pub(super) readers: Vec<Reader>,
+    pub(super) report: Report,
 }
 
 fn rooms(epoch: u32, now: Time) -> Rooms {
@@ -68,9 +69,14 @@ impl World {
         let mut random = Random::new(seed);
         let now = Time::from_millis(1_000_000);
         let readers = (0..2 + random.below(10))
-            .map(|_| {
+            .map(|number| {
                 let wish = *random.pick(&WISHES);
-                Reader::new(wish.iter().map(|text| TopicFilter::new(text).unwrap()).collect())
+                let filters = wish.iter().map(|text| TopicFilter::new(text).unwrap()).collect();
+                let mut reader = Reader::new(filters);
+                if random.one_in(3) {
+                    reader.become_session(format!("session {number}"));
+                }
+                reader
             })
             .collect();
         World {
@@ -98,8 +104,10 @@ impl World {
                 self.listen(reader, most)
             }
             500..850 => self.connect(reader),
-            850..900 => self.disconnect(reader),
-            900..998 => self.pass(),
+            850..890 => self.disconnect(reader),
+            890..910 => self.take_over(reader),
+            910..960 => self.acknowledge(reader),
+            960..998 => self.pass(),
             _ => self.restart(),
         }?;
         self.check_bounds()
@@ -148,7 +156,7 @@ impl World {
         let before = self.rooms.logs[log].end().offset;
         for _ in 0..tries {
             let body = json!({ "n": number }).to_string();
-            let response = self.post(topic, headers.clone(), body.into())?;
+            let response = self.post(&format!("/t/{topic}"), headers.clone(), body.into())?;
             if response.status != http::StatusCode::CREATED {
                 return Err(format!("a publish was refused: {:?}", response.body));
             }
@@ -163,8 +171,13 @@ impl World {
         Ok(())
     }
 
-    fn post(&mut self, topic: &str, headers: HeaderMap, body: Bytes) -> Result<Response, String> {
-        let request = Request::new(Method::POST, &format!("/t/{topic}"), None, headers, body);
+    pub(super) fn post(
+        &mut self,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response, String> {
+        let request = Request::new(Method::POST, path, None, headers, body);
         let mut client = self.open(&request, PUBLISHER)?;
         let mut tape = Tape::default();
         self.rooms.house(|house| client.open(&request, house, &mut tape));
@@ -185,23 +198,26 @@ impl World {
     }
 
     /// A reader connects, over any transport, from where it stands.
-    fn connect(&mut self, index: usize) -> Result<(), String> {
+    pub(super) fn connect(&mut self, index: usize) -> Result<(), String> {
         let via = *self.random.pick(&VIAS);
         self.readers[index].connect(&self.oracle);
+        let goes_back = self.readers[index].go_back();
         let since = match self.readers[index].position {
-            Some(position) => {
+            _ if goes_back => String::new(),
+            Some(position) if self.readers[index].session.is_none() => {
                 self.report.resumed += 1;
                 position.to_string()
             }
-            None if self.random.one_in(2) => {
+            _ if self.random.one_in(2) => {
                 self.readers[index].begin_now(&self.oracle);
                 "now".to_owned()
             }
-            None => {
+            _ => {
                 self.readers[index].begin_at_start();
                 "start".to_owned()
             }
         };
+        self.readers[index].acknowledged_if(!goes_back);
         let acks = via == "tidings.v1" && self.random.one_in(2);
         let request = self.request(index, via, &since);
         let mut client = self.open(&request, index as u64)?;
@@ -211,14 +227,21 @@ impl World {
         if via == "tidings.v1" {
             let topics: Vec<&str> =
                 self.readers[index].filters.iter().map(TopicFilter::as_str).collect();
-            let mut command =
-                json!({ "do": "subscribe", "sub": "s", "topics": topics, "since": since });
+            let mut command = json!({ "do": "subscribe", "sub": "s", "topics": topics });
+            if !since.is_empty() {
+                command["since"] = since.into();
+            }
+            if let Some(session) = &self.readers[index].session {
+                command["session"] = session.name.as_str().into();
+                command["ack"] = "explicit".into();
+            }
             if acks {
                 command["window"] = (1 + self.random.below(5)).into();
             }
             let command = command.to_string();
             self.rooms.house(|house| client.frame(Frame::Text(&command), house, &mut tape));
         }
+        self.rooms.settle(index as u64, &mut client, &mut tape);
         self.readers[index].connection = Some(Connection { via, client, tape, acks, acked: None });
         Ok(())
     }
@@ -231,7 +254,13 @@ impl World {
         if via == "tidings.v1" {
             return Request::new(Method::GET, "/ws", None, headers, Bytes::new());
         }
-        let mut query = format!("via={via}&since={since}");
+        let mut query = format!("via={via}");
+        if !since.is_empty() {
+            query += &format!("&since={since}");
+        }
+        if let Some(session) = &self.readers[index].session {
+            query += &format!("&session={}&ack=explicit", session.name.replace(' ', "+"));
+        }
         if matches!(via, "poll" | "longpoll") {
             query += &format!("&limit={}", 1 + self.random.below(30));
         }
@@ -268,6 +297,8 @@ impl World {
                 let ack = json!({ "do": "ack", "sub": "s", "position": position.to_string() });
                 let ack = ack.to_string();
                 self.rooms.house(|house| client.frame(Frame::Text(&ack), house, tape));
+                self.rooms.settle(index as u64, client, tape);
+                self.readers[index].acknowledged();
             }
             let heard_something = left < before;
             if ended || left == 0 || !(more || (heard_something && most == usize::MAX)) {
@@ -318,6 +349,7 @@ impl World {
         for reader in &mut self.readers {
             reader.connection = None;
             reader.outdate();
+            reader.forget_session();
         }
         Ok(())
     }
