@@ -2,6 +2,7 @@
 //!
 //! It must never be needed to build or run the server.
 
+mod bench;
 mod ci;
 mod crash;
 mod say;
@@ -41,6 +42,12 @@ enum Command {
     },
     /// Check the rules of the house that can be read off the tree
     Tidy,
+    /// Measure: `cargo xtask bench list` names the scenarios, `--help` the options
+    Bench {
+        /// What is handed to the load generator
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run the simulator; without options, the seeds from 0 to 299
     Sim {
         /// The first seed; alone, the only one
@@ -68,6 +75,7 @@ fn main() -> ExitCode {
         Command::Ci { step, fast } => {
             ci::run(step.as_deref(), if fast { steps::Mode::Fast } else { steps::Mode::Full })
         }
+        Command::Bench { arguments } => bench::run(&arguments),
         Command::Tidy => tidy::run(),
         Command::Crash { rounds, seed } => crash::run(rounds, seed),
         Command::Sim { seed, seeds } => sim::run(sim::seeds(seed, seeds)),

@@ -41,6 +41,15 @@ pub(crate) fn answer(command: &mut Command) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target_folder() -> anyhow::Result<PathBuf> {
+    let metadata = answer(&mut cargo(["metadata", "--no-deps", "--format-version", "1"]))
+        .context("`cargo metadata` failed")?;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
+    let target = metadata.get("target_directory").and_then(serde_json::Value::as_str);
+    Ok(target.context("`cargo metadata` names no target folder")?.into())
+}
+
 /// Where a program is that is found by its bare name.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use crate::{say, setup, shell, sim, tidy};
+use crate::{bench, say, setup, shell, sim, tidy};
 
 /// How much of the checks is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,6 +101,13 @@ pub(crate) const STEPS: &[Step] = &[
         run: |_| e2e(),
     },
     Step {
+        name: "bench",
+        about: "the load generator loses nothing, on small loads",
+        needs: &["build"],
+        mode: Mode::Full,
+        run: |_| bench::smoke(),
+    },
+    Step {
         name: "sim",
         about: "the whole house, simulated from some hundred seeds",
         needs: &[],
@@ -149,13 +156,8 @@ pub(crate) fn release_build() -> Command {
 
 /// Where that puts it.
 pub(crate) fn binary() -> anyhow::Result<PathBuf> {
-    let metadata =
-        shell::answer(&mut shell::cargo(["metadata", "--no-deps", "--format-version", "1"]))
-            .context("`cargo metadata` failed")?;
-    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
-    let target = metadata.get("target_directory").and_then(serde_json::Value::as_str);
-    let folder = Path::new(target.context("`cargo metadata` names no target folder")?);
-    Ok(folder.join("release").join(format!("tidings{}", std::env::consts::EXE_SUFFIX)))
+    let name = format!("tidings{}", std::env::consts::EXE_SUFFIX);
+    Ok(shell::target_folder()?.join("release").join(name))
 }
 
 /// The name of the package that a manifest describes; nothing if there is no such manifest.
