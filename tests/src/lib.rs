@@ -15,6 +15,7 @@ mod reader;
 mod server;
 mod socket;
 mod stream;
+mod volume;
 mod wire;
 
 pub use folder::Folder;
@@ -27,6 +28,7 @@ pub use reader::{Reader, Via};
 pub use server::Server;
 pub use socket::{Socket, handshake, masked};
 pub use stream::{Sse, Stream};
+pub use volume::{Kind, Volume, faults_not_possible, skipped};
 pub use wire::Wire;
 
 use std::time::{Duration, Instant};

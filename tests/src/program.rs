@@ -37,6 +37,14 @@ pub struct Program {
     listeners: Vec<JoinHandle<()>>,
 }
 
+/// What becomes of what a program prints to standard output.
+enum Take {
+    /// It is kept.
+    Keep,
+    /// Each line is handed over as it comes.
+    Hand(Box<dyn FnMut(&str) + Send>),
+}
+
 /// How a program ended.
 #[derive(Debug)]
 pub struct Finished {
@@ -59,9 +67,18 @@ impl Program {
     /// [`start`](Program::start) in another working directory.
     #[track_caller]
     pub fn start_in(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Program {
-        let printed = Lines::default();
-        let keep = Arc::clone(&printed);
-        Program::start_with(folder, arguments, settings, printed, move |line| push(&keep, line))
+        Program::start_with(&[], folder, arguments, settings, Take::Keep)
+    }
+
+    /// [`start`](Program::start) through another program, which starts what follows its own
+    /// arguments.
+    #[track_caller]
+    pub fn start_through(
+        through: &[&str],
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Program {
+        Program::start_with(through, Path::new("."), arguments, settings, Take::Keep)
     }
 
     /// Starts it and hands each line of its standard output to `take` as it comes. A last line
@@ -72,19 +89,26 @@ impl Program {
         settings: &[(&str, &str)],
         take: impl FnMut(&str) + Send + 'static,
     ) -> Program {
-        Program::start_with(Path::new("."), arguments, settings, Lines::default(), take)
+        Program::start_with(&[], Path::new("."), arguments, settings, Take::Hand(Box::new(take)))
     }
 
     #[track_caller]
     fn start_with(
+        through: &[&str],
         folder: &Path,
         arguments: &[&str],
         settings: &[(&str, &str)],
-        printed: Lines,
-        take: impl FnMut(&str) + Send + 'static,
+        take: Take,
     ) -> Program {
         let binary = binary();
-        let mut command = Command::new(&binary);
+        let mut command = match through {
+            [] => Command::new(&binary),
+            [program, rest @ ..] => {
+                let mut command = Command::new(program);
+                command.args(rest).arg(&binary);
+                command
+            }
+        };
         command.current_dir(folder);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with(PREFIX) {
@@ -97,7 +121,14 @@ impl Program {
         let mut child = command
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()));
-        let complained = Lines::default();
+        let (printed, complained) = (Lines::default(), Lines::default());
+        let take: Box<dyn FnMut(&str) + Send> = match take {
+            Take::Hand(take) => take,
+            Take::Keep => {
+                let keep = Arc::clone(&printed);
+                Box::new(move |line| push(&keep, line))
+            }
+        };
         let keep = Arc::clone(&complained);
         let mut listeners = Vec::new();
         listeners.extend(child.stdout.take().map(|out| listen(out, take)));

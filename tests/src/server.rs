@@ -8,6 +8,7 @@ use std::thread;
 use crate::http::Response;
 use crate::program::Program;
 use crate::until;
+use crate::volume::Volume;
 use crate::wire::Wire;
 
 /// A running server. Killed when dropped.
@@ -36,8 +37,20 @@ impl Server {
     /// [`with`](Server::with) on an address of its own, on which another may have been before.
     #[track_caller]
     pub fn on(listen: &str, settings: &[(&str, &str)]) -> Server {
+        Server::start_through(&[], listen, settings)
+    }
+
+    /// [`with`](Server::with) in a file system of the test's own.
+    #[track_caller]
+    pub fn within(volume: &Volume, settings: &[(&str, &str)]) -> Server {
+        Server::start_through(&volume.entrance(), "127.0.0.1:0", settings)
+    }
+
+    #[track_caller]
+    fn start_through(through: &[&str], listen: &str, settings: &[(&str, &str)]) -> Server {
         let settings: Vec<_> = [("THREADS", "2")].iter().chain(settings).copied().collect();
-        let program = Program::start(&["serve", "--listen", listen], &settings);
+        let arguments = ["serve", "--listen", listen];
+        let program = Program::start_through(through, &arguments, &settings);
         let address = until("the server prints its address", || {
             let printed = program.printed();
             let address = printed.iter().find_map(|line| {

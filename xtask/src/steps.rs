@@ -139,7 +139,13 @@ fn test(mode: Mode) -> anyhow::Result<()> {
             }
         }
     }
-    shell::run(&mut command)
+    shell::run(&mut command)?;
+    if mode == Mode::Full {
+        for (tests, why) in tidings_tests::faults_not_possible() {
+            say::warning(&format!("the tests of {tests} were skipped: {why}"));
+        }
+    }
+    Ok(())
 }
 
 fn e2e() -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! Files that are not what they were, and a directory that somebody else uses.
 
-use tidings_tests::{Folder, Program, Reader, Via};
+use tidings_tests::{Folder, Program, Reader, Via, until};
 
 use super::{log, server};
 
@@ -31,9 +31,10 @@ fn a_flipped_bit_is_named_told_and_costs_nothing_else() {
     assert!(found, "{check:?}");
 
     let after = server(&folder);
-    let complained = after.complained().join("\n");
     let name = segment.file_name().map(|name| name.to_string_lossy().into_owned());
-    assert!(complained.contains(&name.unwrap_or_default()), "{complained}");
+    until("the file is named", || {
+        after.complained().join("\n").contains(name.as_deref()?).then_some(())
+    });
     let mut reader = Reader::open(&after, Via::Sse, &["t"], &begin);
     let gap = reader.read();
     assert_eq!((&gap["type"], &gap["reason"]), (&"gap".into(), &"damaged".into()), "{gap}");

@@ -2,9 +2,13 @@
 //! tools for it. Must never look into the files but to damage them.
 
 mod backup;
+mod clock;
 mod damage;
+mod full;
 mod kill;
+mod readonly;
 mod tools;
+mod torn;
 
 use tidings_tests::{Finished, Folder, Program, Server};
 
