@@ -39,8 +39,13 @@ impl Load {
             if event.is_writable() {
                 self.writable(index)?;
             }
-            if event.is_readable() || event.is_read_closed() || event.is_error() {
+            // Its end is told only once, perhaps with the bytes before it.
+            let has_ended = event.is_read_closed() || event.is_error();
+            if event.is_readable() || has_ended {
                 self.readable(index)?;
+            }
+            if has_ended && self.connections[index].socket.is_some() {
+                self.unread.push_back(index);
             }
         }
         for _ in 0..self.unread.len() {

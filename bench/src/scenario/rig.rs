@@ -20,7 +20,7 @@ use crate::target::{Running, Target};
 /// How long connections may take to open.
 pub(super) const OPEN_WAIT: Duration = Duration::from_secs(120);
 /// How long a load may take to come to its end.
-pub(super) const END_WAIT: Duration = Duration::from_secs(600);
+pub(super) const END_WAIT: Duration = Duration::from_secs(300);
 /// Nothing more comes when nothing came for so long.
 pub(super) const SILENCE: Duration = Duration::from_secs(3);
 /// From this share of its core on, it is the load generator that is measured.
@@ -28,8 +28,9 @@ const CLIENT_CPU_PERCENT_MAX: f64 = 90.0;
 
 /// A running target and the load on it.
 pub(super) struct Rig {
-    pub(super) running: Running,
+    /// Dropped first, so that the target has nobody to say goodbye to.
     pub(super) load: Load,
+    pub(super) running: Running,
     target: Target,
 }
 
