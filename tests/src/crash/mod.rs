@@ -23,13 +23,16 @@ const PAUSE_MILLIS_MAX: u64 = 300;
 const CATCH_UP: Duration = Duration::from_secs(120);
 
 /// Where publishers publish, and what readers read.
-const TOPICS: [(&str, Manner); 6] = [
+const TOPICS: [(&str, Manner); 8] = [
     ("load/single/a", Manner::Single),
     ("load/single/b", Manner::Single),
     ("load/batch/a", Manner::Batch),
     ("load/batch/b", Manner::Batch),
     ("load/keyed/a", Manner::Keyed),
     ("load/keyed/b", Manner::Keyed),
+    // What is answered when the system has it outlives the process, too.
+    ("load/os/a", Manner::Single),
+    ("load/os/b", Manner::Keyed),
 ];
 const ALL: &str = "load/**";
 
@@ -37,7 +40,10 @@ const ALL: &str = "load/**";
 const FENCE: &str = "load/fence";
 
 /// Nothing that is published here goes because of its topic's limits.
-const KEEP: &str = r#"[{match = "**", max_messages = 100000000, max_bytes = "64GiB"}]"#;
+const KEEP: &str = r#"[
+    {match = "load/os/*", durability = "os", max_messages = 100000000, max_bytes = "64GiB"},
+    {match = "**", max_messages = 100000000, max_bytes = "64GiB"},
+]"#;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default)]

@@ -72,6 +72,7 @@ fn a_copy_lives_a_life_of_its_own() {
     original.publish_numbers("t", 0..10);
     let key = [("Idempotency-Key", "k")];
     original.post("u", &key, "once");
+    assert_eq!(original.get("/t/u?session=s&since=start").data(), ["once"]);
     let copy = to.path().join("copy");
     back_up(&folder, &copy);
     let before = original.publish("t", "only in the original");
@@ -87,6 +88,7 @@ fn a_copy_lives_a_life_of_its_own() {
         }
         assert_eq!(reader.read()["data"], "only in the copy");
     }
+    assert_eq!(copied.get("/s/s").json()["topics"], serde_json::json!(["u"]), "sessions, too");
     copied.post("u", &key, "twice").expect_problem(422, "idempotency_key_reused");
     assert_eq!(original.get("/t/t?last=1").data(), ["only in the original"]);
 }

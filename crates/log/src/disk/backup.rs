@@ -11,7 +11,7 @@ use super::export;
 use super::files::{Disk, LOCK, read_fully};
 use super::format::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::recover::Damage;
-use super::{identity, marks};
+use super::{identity, marks, unflushed};
 
 /// What the names of segments and of their indexes end in.
 const SEGMENT: &str = ".segment";
@@ -80,8 +80,9 @@ pub fn backup(
             copier.last(name)?;
         }
     }
+    // All of the copy is synced: whatever was visible is in it.
     let is_own = |name: &str| {
-        [LOCK, identity::NAME, marks::NAME].contains(&name)
+        [LOCK, identity::NAME, marks::NAME, unflushed::NAME].contains(&name)
             || [SEGMENT, INDEX, ".new"].iter().any(|e| name.ends_with(e))
     };
     for name in names.iter().filter(|name| !is_own(name)) {

@@ -16,7 +16,7 @@ use tidings_model::GapReason;
 pub(super) const UNSYNCED_MAX: u64 = 65_536;
 
 /// The file, and what it begins with.
-const NAME: &str = "unflushed";
+pub(super) const NAME: &str = "unflushed";
 const MAGIC: &str = "tidings-unflushed";
 
 /// In place of a boot id: the system has none, or what it had to write is lost in any case.

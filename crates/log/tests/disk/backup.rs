@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tidings_log::{
-    BackedUp, BackupStep, Cursor, Damage, Disk, DiskFile, DiskLog, Log, backup, check,
+    BackedUp, BackupStep, Batch, Cursor, Damage, Disk, DiskFile, DiskLog, Level, Log, backup, check,
 };
 use tidings_model::{GapReason, Mark, Time};
 
-use crate::support::{FakeDisk, append, message, open, options, payloads, read};
+use crate::support::{FakeDisk, append, append_batch, message, open, options, payloads, read};
 
 const EPOCH: u32 = 77;
 
@@ -100,6 +100,20 @@ fn it_is_a_log_of_its_own_with_all_that_was_there() {
     assert_eq!(remembered[0].last, Mark { epoch: EPOCH, offset: 51 });
     assert_eq!(append(&copy, vec![message("t", "51")]).unwrap().offset, 52);
     assert_eq!(append(&log, vec![message("t", "52")]).unwrap().offset, 53);
+}
+
+/// What the original's system may not have written yet, the copy's has.
+#[test]
+fn what_was_not_flushed_is_in_the_copy_for_good() {
+    let disk = FakeDisk::default();
+    let log = filled(&disk, 1000, 10);
+    let messages = vec![message("t", "11")];
+    append_batch(&log, Batch { messages, token: None, level: Level::Os }).unwrap();
+    let (result, to) = backed_up(&disk);
+    assert_eq!(result.end, 11);
+    let (records, end) =
+        read(&open(&to.after_power_loss(|| false), 1000, 500), &["t"], Cursor::default());
+    assert_eq!((payloads(&records), end.lost), (numbers(1..=11), None));
 }
 
 #[test]
