@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, Shard, SubKey};
 use tidings_log::{
-    Budget, Directory, DiskLog, DiskOptions, Log, MemoryLimits, MemoryLog, Retention,
+    Budget, Directory, DiskLog, DiskOptions, Log, MemoryLimits, MemoryLog, Retention, Threads,
 };
 use tidings_model::{
     Delivery, Durability, EventType, Headers, LogKind, Message, PerLog, Since, Slow,
@@ -48,6 +48,7 @@ fn disk_log(folder: &Path) -> DiskLog {
         salt: Box::new(|| 7),
         segment_bytes: None,
         flush_within: std::time::Duration::from_secs(1),
+        threads: Threads::Own,
     };
     DiskLog::open(Box::new(Directory::lock(folder).unwrap()), options, NOW).unwrap().0
 }

@@ -14,7 +14,7 @@ use tidings_model::{GapReason, IdempotencyKey, Mark, Message, Record, Selection,
 
 pub use disk::{
     BackedUp, BackupStep, Checked, ClosedLog, Damage, Directory, Disk, DiskFile, DiskLog,
-    DiskOptions, Exported, LogStats, TopicStats, backup, check,
+    DiskOptions, Exported, LogStats, Threads, TopicStats, backup, check,
 };
 pub use found::Found;
 pub use memory::{MemoryLimits, MemoryLog};

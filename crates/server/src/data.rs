@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tidings_log::{Damage, Directory, DiskLog, DiskOptions, Log, Policy};
+use tidings_log::{Damage, Directory, DiskLog, DiskOptions, Log, Policy, Threads};
 use tidings_model::{LogKind, Time};
 
 use crate::config::Config;
@@ -37,6 +37,7 @@ pub(crate) fn open(
         salt: Box::new(rand::random),
         segment_bytes: None,
         flush_within: config.times.flush,
+        threads: Threads::Own,
     };
     let (log, damages) = Directory::lock(&log_folder(directory))
         .and_then(|disk| DiskLog::open(Box::new(disk), options, now))

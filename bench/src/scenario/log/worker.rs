@@ -11,7 +11,7 @@ use clap::Args;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
-use tidings_log::{Batch, Directory, DiskLog, DiskOptions, Level, Log, Retention};
+use tidings_log::{Batch, Directory, DiskLog, DiskOptions, Level, Log, Retention, Threads};
 use tidings_model::{EventType, Headers, LogKind, Message, Time, Topic};
 
 use super::{MESSAGE_BYTES, TOPICS};
@@ -148,6 +148,7 @@ fn open_log(folder: &Path) -> anyhow::Result<DiskLog> {
         salt: Box::new(rand::random),
         segment_bytes: None,
         flush_within: Duration::from_secs(1),
+        threads: Threads::Own,
     };
     let disk = Directory::lock(&folder.join("log"))?;
     let (log, damages) = DiskLog::open(Box::new(disk), options, now())?;

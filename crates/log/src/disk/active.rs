@@ -9,7 +9,7 @@ use tidings_model::Time;
 
 use super::Shared;
 use super::files::DiskFile;
-use super::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::format::SegmentHeader;
 use super::segment::Segment;
 
 /// The segment that is written to.
@@ -26,12 +26,12 @@ impl Active {
     /// The last segment if it can be written on, or another.
     pub(super) fn new(shared: &Shared, is_open: bool, now: Time) -> io::Result<Active> {
         let state = shared.state();
-        let can_go_on = |last: &&Segment| is_open && last.end() == state.end().offset + 1;
+        let can_go_on = |last: &&Segment| is_open && last.through == state.end;
         let last = state.segments.back().filter(can_go_on).map(|last| Active {
             file: Arc::clone(&last.file),
             header: last.header,
-            at: last.end_at.into(),
-            synced: last.end_at.into(),
+            at: last.rows.end_at().into(),
+            synced: last.rows.end_at().into(),
         });
         drop(state);
         last.map_or_else(|| Active::begin(shared, now), Ok)
@@ -40,7 +40,7 @@ impl Active {
     /// Makes the next segment's file and lets the state know.
     pub(super) fn begin(shared: &Shared, time: Time) -> io::Result<Active> {
         let base = shared.state().end().offset + 1;
-        let header = SegmentHeader { salt: (shared.salt)(), base, time };
+        let header = SegmentHeader { salt: (shared.salt)(), base, time, copy: None };
         let name = Segment::name(base);
         let file = shared.disk.create(&name, shared.segment_bytes)?;
         if let Err(error) = file.write_at(&header.encode(), 0).and_then(|()| file.sync()) {
@@ -49,7 +49,7 @@ impl Active {
             return Err(error);
         }
         shared.state().begin_segment(Segment::new(header, Arc::clone(&file)));
-        let at = SEGMENT_HEADER_BYTES;
+        let at = header.bytes();
         Ok(Active { file, header, at, synced: at })
     }
 }

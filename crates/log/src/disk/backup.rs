@@ -9,9 +9,10 @@ use std::io;
 
 use super::export;
 use super::files::{Disk, LOCK, read_fully};
-use super::format::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::format::{self, HEADER_BYTES_MAX, SegmentHeader};
+use super::identity::{self, Identity};
 use super::recover::Damage;
-use super::{identity, marks, unflushed};
+use super::{marks, unflushed};
 
 /// What the names of segments and of their indexes end in.
 const SEGMENT: &str = ".segment";
@@ -91,8 +92,9 @@ pub fn backup(
     copier.whole(marks::NAME)?;
     let bytes = copier.done;
     told(BackupStep::Reading);
-    let (state, damages) = export::load(to, epoch)?;
-    identity::write(to, epoch).map_err(writing(identity::NAME))?;
+    let copy = Identity { format: original.format, epoch };
+    let (state, damages) = export::load(to, copy)?;
+    identity::write(to, copy).map_err(writing(identity::NAME))?;
     let messages = state.topics.iter().map(|topic| topic.count).sum();
     Ok(BackedUp { epoch, messages, bytes, end: state.end().offset, damages })
 }
@@ -184,12 +186,12 @@ enum Extent {
 }
 
 fn extent(bytes: &[u8]) -> Extent {
-    let Some(header) = SegmentHeader::decode(&bytes[..bytes.len().min(64)]) else {
+    let Some(header) = SegmentHeader::decode(&bytes[..bytes.len().min(HEADER_BYTES_MAX)]) else {
         let is_blank = bytes.iter().all(|&byte| byte == 0);
         return if is_blank { Extent::Nothing } else { Extent::Torn };
     };
     let record = |at: usize| format::record(bytes.get(at..)?, header.salt, at as u64);
-    let mut at = SEGMENT_HEADER_BYTES as usize;
+    let mut at = header.bytes() as usize;
     let (mut whole, mut offset) = (at, header.base.saturating_sub(1));
     while let Some((found, _)) = record(at).filter(|(found, _)| found.offset > offset) {
         offset = found.offset;

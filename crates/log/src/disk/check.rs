@@ -6,7 +6,7 @@ use super::export;
 use super::files::Disk;
 use super::identity::{self, Identity};
 use super::recover::Damage;
-use super::segment::{HOLE, Segment};
+use super::segment::Segment;
 
 /// How a log is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,21 +28,17 @@ pub struct Checked {
 /// # Errors
 /// When there is no log, it is of a newer format, or a file cannot be read.
 pub fn check(disk: &dyn Disk) -> io::Result<Checked> {
-    let Identity { epoch, .. } = identity::read(disk)?.ok_or_else(identity::missing)?;
-    let (state, damages) = export::load(disk, epoch)?;
+    let identity = identity::read(disk)?.ok_or_else(identity::missing)?;
+    let Identity { epoch, .. } = identity;
+    let (state, damages) = export::load(disk, identity)?;
     let segments = state.segments.iter().map(|segment| {
-        let readable = |index: &usize| segment.topic[*index] != HOLE;
-        let bytes = |index| u64::from(segment.bytes(index));
-        let (mut count, mut total) = (0, 0);
-        for index in (0..segment.at.len()).filter(readable) {
-            (count, total) = (count + 1, total + bytes(index));
-        }
-        (Segment::name(segment.header.base), count, total)
+        let bytes = (0..segment.rows.len()).map(|row| u64::from(segment.place(row).bytes)).sum();
+        (Segment::name(segment.header.base), segment.rows.len() as u64, bytes)
     });
     Ok(Checked {
         epoch,
         segments: segments.collect(),
-        topics: state.topic_count(),
+        topics: state.topics.len(),
         end: state.end().offset,
         damages,
     })

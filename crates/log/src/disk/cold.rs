@@ -73,53 +73,17 @@ impl Cold {
     /// Reads all of them. Returns the highest offset of those that cannot be read.
     pub(crate) fn load(self, take: &mut dyn FnMut(Arc<Record>)) -> Option<u64> {
         let mut lost = None;
-        let mut buffer = Vec::new();
         for run in &self.runs {
-            for places in run
-                .places
-                .chunk_by(|one, next| next.begin().saturating_sub(one.end()) <= GAP_BYTES_MAX)
+            read_places(&*run.file, &run.places, &mut |place, bytes| match bytes
+                .and_then(|bytes| self.record(run.salt, place, bytes))
             {
-                for places in chunks(places) {
-                    lost = lost.max(self.load_places(run, places, &mut buffer, take));
-                }
-            }
-        }
-        lost
-    }
-
-    /// Reads neighbours with one call.
-    fn load_places(
-        &self,
-        run: &Run,
-        places: &[Place],
-        buffer: &mut Vec<u8>,
-        take: &mut dyn FnMut(Arc<Record>),
-    ) -> Option<u64> {
-        let (&[first, ..], &[.., last]) = (places, places) else { return None };
-        buffer.resize((last.end() - first.begin()) as usize, 0);
-        let read = read_fully(&*run.file, buffer, first.begin());
-        if read.is_err() && places.len() > 1 {
-            // A place that cannot be read must cost no more than what lies there.
-            let each = places.chunks(1).map(|place| self.load_places(run, place, buffer, take));
-            return each.max().flatten();
-        }
-        let mut lost = None;
-        for place in places {
-            let from = (place.begin() - first.begin()) as usize;
-            let bytes = match &read {
-                Ok(count) => {
-                    Ok(&buffer[from.min(*count)..(from + place.bytes as usize).min(*count)])
-                }
-                Err(error) => Err(io::Error::from(error.kind())),
-            };
-            match bytes.and_then(|bytes| self.record(run.salt, *place, bytes)) {
                 Ok(record) => take(Arc::new(record)),
                 Err(error) => {
                     let offset = place.offset;
                     tracing::error!(%error, offset, "a stored message cannot be read");
-                    lost = Some(offset);
+                    lost = lost.max(Some(offset));
                 }
-            }
+            });
         }
         lost
     }
@@ -136,8 +100,49 @@ impl Cold {
     }
 }
 
+/// Reads records of a file, which must be in order, and hands over the bytes of each.
+pub(super) fn read_places(
+    file: &dyn DiskFile,
+    places: &[Place],
+    each: &mut dyn FnMut(Place, io::Result<&[u8]>),
+) {
+    let mut buffer = Vec::new();
+    let is_near =
+        |one: &Place, next: &Place| next.begin().saturating_sub(one.end()) <= GAP_BYTES_MAX;
+    for neighbours in places.chunk_by(is_near) {
+        for places in portions(neighbours) {
+            read_neighbours(file, places, &mut buffer, each);
+        }
+    }
+}
+
+/// Reads neighbours with one call.
+fn read_neighbours(
+    file: &dyn DiskFile,
+    places: &[Place],
+    buffer: &mut Vec<u8>,
+    each: &mut dyn FnMut(Place, io::Result<&[u8]>),
+) {
+    let (&[first, ..], &[.., last]) = (places, places) else { return };
+    buffer.resize((last.end() - first.begin()) as usize, 0);
+    let read = read_fully(file, buffer, first.begin());
+    if read.is_err() && places.len() > 1 {
+        // A place that cannot be read must cost no more than what lies there.
+        return places.chunks(1).for_each(|place| read_neighbours(file, place, buffer, each));
+    }
+    for &place in places {
+        let from = (place.begin() - first.begin()) as usize;
+        let to = from + place.bytes as usize;
+        let bytes = match &read {
+            Ok(count) => Ok(&buffer[from.min(*count)..to.min(*count)]),
+            Err(error) => Err(io::Error::from(error.kind())),
+        };
+        each(place, bytes);
+    }
+}
+
 /// Neighbours in portions that are not too large to read at once.
-fn chunks(mut places: &[Place]) -> impl Iterator<Item = &[Place]> {
+fn portions(mut places: &[Place]) -> impl Iterator<Item = &[Place]> {
     std::iter::from_fn(move || {
         let begin = places.first()?.begin();
         let fits = places.iter().take_while(|place| place.end() - begin <= READ_BYTES_MAX).count();

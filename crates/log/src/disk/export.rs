@@ -41,8 +41,8 @@ impl ClosedLog {
     /// # Errors
     /// When there is no log, it is of a newer format, or a file cannot be read.
     pub fn open(disk: &dyn Disk, kind: LogKind) -> io::Result<ClosedLog> {
-        let Identity { epoch, .. } = identity::read(disk)?.ok_or_else(identity::missing)?;
-        let (state, damages) = load(disk, epoch)?;
+        let identity = identity::read(disk)?.ok_or_else(identity::missing)?;
+        let (state, damages) = load(disk, identity)?;
         Ok(ClosedLog { state, kind, damages, expired_at: None })
     }
 
@@ -112,10 +112,14 @@ impl ClosedLog {
     }
 }
 
-/// All that lies on a disk, under an epoch that may not be its own.
-pub(super) fn load(disk: &dyn Disk, epoch: u32) -> io::Result<(State, Vec<Damage>)> {
+/// All that lies on a disk, as what it is said to be.
+pub(super) fn load(disk: &dyn Disk, identity: Identity) -> io::Result<(State, Vec<Damage>)> {
+    let Identity { format, epoch } = identity;
     let mut state = State::new(epoch);
-    let marks = Marks::load(disk)?;
+    let mut marks = Marks::load(disk, epoch)?;
+    if format == 1 {
+        recover::from_format_1(disk, &mut marks)?;
+    }
     let Loaded { damages, .. } = recover::load(disk, Purpose::Check, &marks, &mut state)?;
     Ok((state, damages))
 }

@@ -194,11 +194,15 @@ impl Disk for Directory {
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.must_write()?;
         let fresh = self.path.join(format!("{name}.new"));
-        let mut file = File::create(&fresh)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&fresh, self.path.join(name))?;
+        let written = File::create(&fresh).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+        if let Err(error) = written.and_then(|()| fs::rename(&fresh, self.path.join(name))) {
+            // Most likely there is no room; this takes some.
+            let _ = fs::remove_file(&fresh);
+            return Err(error);
+        }
         self.sync()
     }
 

@@ -6,14 +6,22 @@ use tidings_model::{EventType, Headers, IdempotencyKey, Message, Time, Topic};
 
 use crate::Token;
 
-/// What a segment file begins with.
-pub(super) const SEGMENT_MAGIC: [u8; 8] = *b"TIDSEG\x00\x01";
+/// What a segment file begins with: one that is written to from its beginning to its end,
+const MAGIC: [u8; 8] = *b"TIDSEG\x00\x01";
 
-/// Bytes of a segment's header.
-pub(super) const SEGMENT_HEADER_BYTES: u64 = 64;
+/// and one that what is kept of others was copied to.
+const COPY_MAGIC: [u8; 8] = *b"TIDSEG\x00\x02";
 
-/// Bytes of one copy of it: it stands twice, since without it no record can be told from noise.
-const HEADER_COPY_BYTES: usize = 32;
+/// Bytes of a segment's header: it stands twice, since without it no record can be told from noise.
+const HEADER_BYTES: usize = 2 * HEADER_ONCE_BYTES;
+const HEADER_ONCE_BYTES: usize = 32;
+
+/// The same of a copy.
+const COPY_HEADER_BYTES: usize = 2 * COPY_HEADER_ONCE_BYTES;
+const COPY_HEADER_ONCE_BYTES: usize = 64;
+
+/// No header is longer.
+pub(super) const HEADER_BYTES_MAX: usize = COPY_HEADER_BYTES;
 
 /// What a record begins with, so that one can be looked for.
 const RECORD_MAGIC: u16 = 0x5CED;
@@ -38,40 +46,69 @@ const NONE: u16 = u16::MAX;
 pub(super) struct SegmentHeader {
     /// Chance, so that records of another segment are none of this.
     pub(super) salt: u32,
-    /// The offset of its first record.
+    /// The first offset it stands for.
     pub(super) base: u64,
     /// The time of its creation.
     pub(super) time: Time,
+    /// What is known of a copy from the beginning.
+    pub(super) copy: Option<CopyHeader>,
+}
+
+/// What is known of a copy from the beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CopyHeader {
+    /// The last offset it stands for.
+    pub(super) through: u64,
+    /// Where its last record ends.
+    pub(super) end_at: u32,
 }
 
 impl SegmentHeader {
+    /// How long it is: where the first record begins.
+    pub(super) fn bytes(&self) -> u64 {
+        if self.copy.is_some() { COPY_HEADER_BYTES as u64 } else { HEADER_BYTES as u64 }
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(SEGMENT_HEADER_BYTES as usize);
-        out.put_slice(&SEGMENT_MAGIC);
+        let mut out = Vec::with_capacity(HEADER_BYTES_MAX);
+        out.put_slice(if self.copy.is_some() { &COPY_MAGIC } else { &MAGIC });
         out.put_u32_le(self.salt);
         out.put_u64_le(self.base);
         out.put_u64_le(self.time.as_millis());
+        if let Some(CopyHeader { through, end_at }) = self.copy {
+            out.put_u64_le(through);
+            out.put_u32_le(end_at);
+            out.resize(COPY_HEADER_ONCE_BYTES - 4, 0);
+        }
         let crc = crc32c::crc32c(&out);
         out.put_u32_le(crc);
-        out.extend_from_within(..HEADER_COPY_BYTES);
+        out.extend_from_within(..);
         out
     }
 
+    /// The header that a file begins with, of whose beginning `bytes` are.
     pub(super) fn decode(bytes: &[u8]) -> Option<SegmentHeader> {
-        bytes.chunks(HEADER_COPY_BYTES).take(2).find_map(SegmentHeader::decode_copy)
+        let copies = |length: usize| bytes.chunks_exact(length).take(2);
+        let mut candidates = copies(HEADER_ONCE_BYTES).chain(copies(COPY_HEADER_ONCE_BYTES));
+        candidates.find_map(SegmentHeader::decode_once)
     }
 
-    fn decode_copy(copy: &[u8]) -> Option<SegmentHeader> {
-        let (body, crc) = copy.split_last_chunk::<4>()?;
-        if copy.len() != HEADER_COPY_BYTES || crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
+    fn decode_once(bytes: &[u8]) -> Option<SegmentHeader> {
+        let (body, crc) = bytes.split_last_chunk::<4>()?;
+        if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
             return None;
         }
-        let mut rest = body.strip_prefix(&SEGMENT_MAGIC)?;
-        Some(SegmentHeader {
-            salt: rest.get_u32_le(),
-            base: rest.get_u64_le(),
-            time: Time::from_millis(rest.get_u64_le()),
-        })
+        let is_copy = bytes.len() == COPY_HEADER_ONCE_BYTES;
+        let mut rest = body.strip_prefix(if is_copy { &COPY_MAGIC } else { &MAGIC })?;
+        let (salt, base) = (rest.try_get_u32_le().ok()?, rest.try_get_u64_le().ok()?);
+        let time = Time::from_millis(rest.try_get_u64_le().ok()?);
+        let copy = if is_copy {
+            let (through, end_at) = (rest.try_get_u64_le().ok()?, rest.try_get_u32_le().ok()?);
+            Some(CopyHeader { through, end_at })
+        } else {
+            None
+        };
+        Some(SegmentHeader { salt, base, time, copy })
     }
 }
 
@@ -122,6 +159,18 @@ pub(super) fn record(bytes: &[u8], salt: u32, at: u64) -> Option<(RecordHeader, 
     let body = bytes.get(RECORD_HEADER_BYTES..)?.get(..header.body_bytes as usize)?;
     let right = checksum(salt, at, &bytes[..20], body) == header.crc;
     right.then_some((header, body))
+}
+
+/// Appends a record of another segment to `out`, which holds all of a copy before it.
+pub(super) fn copy_record(out: &mut Vec<u8>, salt: u32, record: &[u8]) {
+    let at = out.len();
+    out.extend_from_slice(record);
+    let (header, body) = out[at..].split_at_mut(RECORD_HEADER_BYTES);
+    // What is left of a batch stands for itself, and a copy is durable as a whole.
+    header[2] |= FLAG_BATCH_END;
+    header[16..20].copy_from_slice(&(COPY_HEADER_BYTES as u32).to_le_bytes());
+    let crc = checksum(salt, at as u64, &header[..20], body);
+    header[20..24].copy_from_slice(&crc.to_le_bytes());
 }
 
 /// Where records of one group go.

@@ -7,8 +7,12 @@ use tidings_model::{Mark, Message, Record, Time};
 
 use super::Shared;
 use super::format::{self, BatchEnd, Group};
-use super::state::Named;
-use crate::{AppendError, Appended, Batch, Remembered, Token};
+use super::rows::Row;
+use super::topics::Named;
+use crate::{AppendError, Appended, Batch, Level, Remembered, Token};
+
+/// Most steps of retention for one message. What is left then goes with the next ones.
+const RETAIN_STEPS_MAX: usize = 4096;
 
 /// One append that waits.
 pub(super) struct Pending {
@@ -48,7 +52,7 @@ pub(super) fn encode(
     let (named, mut offset, epoch) = {
         let mut state = shared.state();
         let most = shared.topics_max;
-        let named: Vec<_> = group.iter().map(|p| state.name_all(&p.batch, most)).collect();
+        let named: Vec<_> = group.iter().map(|p| state.topics.name_all(&p.batch, most)).collect();
         (named, state.end().offset, state.epoch)
     };
     // Of topics that come again in this group: their newest offset.
@@ -94,21 +98,22 @@ impl Encoded {
 }
 
 /// Lets readers see a group, then answers its publishers.
-pub(super) fn publish(shared: &Shared, group: Vec<Encoded>, now: Time) {
+pub(super) fn publish(shared: &Shared, group: Vec<Encoded>, now: Time, level: Level) {
     let mut answers = Vec::with_capacity(group.len());
     {
         let mut state = shared.state();
+        state.now = state.now.max(now);
         for Encoded { records, token, done } in group {
             let count = records.len() as u32;
             let first = records.first().map(|written| Arc::clone(&written.record.message));
             for Written { record, topic, at, bytes } in records {
-                let message = &record.message;
-                state.push(at, topic, message.time, message.expires, bytes);
-                let retention = (shared.policy)(&message.topic);
+                let Message { time, expires, .. } = *record.message;
+                state.push(Row { at, bytes, topic, time, expires });
                 state.warm(Arc::new(record));
                 // Age is looked at in turn, since most topics have nothing that is too old.
+                let retention = state.topics.retention(topic, &shared.policy);
                 if state.is_over(topic, retention) {
-                    state.retain(topic, retention, now);
+                    state.retain(topic, retention, now, &mut { RETAIN_STEPS_MAX });
                 }
             }
             if let (Some(token), Some(first)) = (token, first) {
@@ -117,6 +122,9 @@ pub(super) fn publish(shared: &Shared, group: Vec<Encoded>, now: Time) {
                 state.remember(Remembered { topic, token, time, last, count });
             }
             answers.push((done, state.end()));
+        }
+        if level == Level::Fsync {
+            state.synced();
         }
     }
     for (done, end) in answers {

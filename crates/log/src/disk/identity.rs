@@ -8,24 +8,15 @@ use super::files::Disk;
 pub(super) const NAME: &str = "tidings";
 
 /// The format this version writes. It reads the first one too, and makes this of it.
-const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 2;
 
 /// What stands in place of the epoch while a copy is being made: such a copy is no log yet.
 const UNFINISHED: &str = "unfinished-backup";
 
-/// The epoch of the log that is there, or of one that is made now.
-pub(super) fn read_or_make(disk: &dyn Disk, fresh_epoch: u32) -> io::Result<u32> {
-    let found = read(disk)?;
-    let Identity { epoch, .. } = found.unwrap_or(Identity { format: FORMAT, epoch: fresh_epoch });
-    if found.is_none_or(|found| found.format != FORMAT) {
-        write(disk, epoch)?;
-    }
-    Ok(epoch)
-}
-
-/// Makes the directory a log with this epoch. Durable on return.
-pub(super) fn write(disk: &dyn Disk, epoch: u32) -> io::Result<()> {
-    disk.replace(NAME, format!("tidings-log {FORMAT} {epoch}\n").as_bytes())
+/// Makes the directory such a log. Durable on return.
+pub(super) fn write(disk: &dyn Disk, identity: Identity) -> io::Result<()> {
+    let Identity { format, epoch } = identity;
+    disk.replace(NAME, format!("tidings-log {format} {epoch}\n").as_bytes())
 }
 
 /// Says of a directory that it is going to be a log, and none yet. Durable on return.

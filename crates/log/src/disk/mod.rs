@@ -8,24 +8,30 @@ mod active;
 mod backup;
 mod check;
 mod cold;
+mod copy;
 mod export;
 mod files;
 mod format;
 mod group;
 mod identity;
+mod keeper;
 mod marks;
+mod newest;
 mod reading;
 mod recover;
+mod retain;
+mod rows;
+mod scan;
 mod segment;
 mod state;
 mod stats;
+mod topics;
 mod unflushed;
+mod worker;
 mod writer;
 
 use std::io;
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tidings_model::{LogKind, Mark, Selection, Time};
@@ -33,10 +39,13 @@ use tidings_model::{LogKind, Mark, Selection, Time};
 use crate::{AppendError, Appended, Batch, Budget, Cursor, Found, Log, Policy, Remembered, Scan};
 use active::Active;
 use group::Pending;
+use identity::Identity;
+use keeper::Keeper;
 use marks::Marks;
 use recover::{Loaded, Purpose};
 use state::State;
 use unflushed::Settled;
+use worker::Worker;
 use writer::{Order, Writer};
 
 pub use backup::{BackedUp, BackupStep, backup};
@@ -46,6 +55,7 @@ pub use export::{ClosedLog, Exported};
 pub use files::{Directory, Disk, DiskFile};
 pub use recover::Damage;
 pub use stats::{LogStats, TopicStats};
+pub use worker::Threads;
 
 /// The size at which a segment is full.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -68,13 +78,14 @@ pub struct DiskOptions {
     pub segment_bytes: Option<u64>,
     /// How long messages of [`Level::Os`](crate::Level::Os) may be visible before they are synced.
     pub flush_within: Duration,
+    /// On which threads the log does its work.
+    pub threads: Threads,
 }
 
 /// A log on disk.
 pub struct DiskLog {
     shared: Arc<Shared>,
-    orders: Option<Sender<Order>>,
-    thread: Option<JoinHandle<()>>,
+    worker: Worker,
 }
 
 /// What the log's two sides share.
@@ -87,6 +98,7 @@ struct Shared {
     topics_max: usize,
     segment_bytes: u64,
     flush_within: Duration,
+    remember: Duration,
     salt: Box<dyn Fn() -> u32 + Send + Sync>,
 }
 
@@ -115,14 +127,15 @@ impl DiskLog {
         options: DiskOptions,
         now: Time,
     ) -> io::Result<(DiskLog, Vec<Damage>)> {
-        let epoch = identity::read_or_make(&*disk, options.fresh_epoch)?;
+        let (epoch, mut marks) = identify(&*disk, options.fresh_epoch)?;
         let mut state = State::new(epoch);
-        let mut marks = Marks::load(&*disk)?;
         let Loaded { damages, is_open } = recover::load(&*disk, Purpose::Open, &marks, &mut state)?;
         let settled = unflushed::settle(&*disk, &mut marks, &mut state)?;
+        state.now = now;
+        state.synced = state.end;
         state.retain_all(now, &options.policy);
-        let since = now.saturating_sub(options.remember);
-        state.remembered.retain(|remembered| remembered.time >= since);
+        marks.remember(std::mem::take(&mut state.remembered), now.saturating_sub(options.remember));
+        state.remembered = marks.tokens.clone();
         let shared = Arc::new(Shared {
             kind: options.kind,
             disk,
@@ -133,6 +146,7 @@ impl DiskLog {
             segment_bytes: options.segment_bytes.unwrap_or(SEGMENT_BYTES),
             salt: options.salt,
             flush_within: options.flush_within,
+            remember: options.remember,
         });
         let active = Active::new(&shared, is_open, now)?;
         if settled == Settled::Skipped {
@@ -140,20 +154,34 @@ impl DiskLog {
             unflushed::clear(&*shared.disk)?;
         }
         let is_marked = settled == Settled::Marked;
-        let writer = Writer::new(Arc::clone(&shared), active, marks, is_marked);
-        let (orders, thread) = writer.start()?;
-        Ok((DiskLog { shared, orders: Some(orders), thread: Some(thread) }, damages))
+        let writer = Writer::new(Arc::clone(&shared), active, is_marked);
+        let keeper = Keeper::new(Arc::clone(&shared), marks);
+        let worker = Worker::new(options.threads, writer, keeper)?;
+        Ok((DiskLog { shared, worker }, damages))
     }
 
     /// Gives an order to the writer; it takes orders for as long as the log lives.
     fn order(&self, order: Order) {
-        if let Some(orders) = &self.orders
-            && let Err(undelivered) = orders.send(order)
-            && let Order::Append(Pending { done, .. }) = undelivered.0
-        {
+        if let Err(Order::Append(Pending { done, .. })) = self.worker.order(order) {
             done(Err(AppendError::Storage("the log's writer has stopped".into())));
         }
     }
+}
+
+/// The epoch of the log in `disk`, and what is remembered of what no segment tells any more. One of
+/// an older format becomes one of this.
+fn identify(disk: &dyn Disk, fresh_epoch: u32) -> io::Result<(u32, Marks)> {
+    let found = identity::read(disk)?;
+    let epoch = found.map_or(fresh_epoch, |found| found.epoch);
+    let mut marks = Marks::load(disk, epoch)?;
+    if found.is_some_and(|found| found.format == 1) {
+        recover::from_format_1(disk, &mut marks)?;
+        marks.save(disk)?;
+    }
+    if found.is_none_or(|found| found.format != identity::FORMAT) {
+        identity::write(disk, Identity { format: identity::FORMAT, epoch })?;
+    }
+    Ok((epoch, marks))
 }
 
 impl Log for DiskLog {
@@ -184,7 +212,20 @@ impl Log for DiskLog {
     }
 
     fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<(Mark, Time)> {
-        self.shared.state().last(wanted, count, now)
+        let state = self.shared.state();
+        if wanted.patterns().is_empty() {
+            return state.last_of(&state.topics.find_all(wanted.topics()), count, now);
+        }
+        if let Some(last) = state.last_matching(wanted, count, now) {
+            return last;
+        }
+        drop(state);
+        // There may be very many topics, and others shall have their turn in between.
+        let (mut numbers, mut from) = (Vec::new(), Some(0));
+        while let Some(next) = from {
+            from = self.shared.state().topics_matching(wanted, next, &mut numbers);
+        }
+        self.shared.state().last_of(&numbers, count, now)
     }
 
     fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor {
@@ -193,15 +234,5 @@ impl Log for DiskLog {
 
     fn tick(&self, now: Time) {
         self.order(Order::Tick(now));
-    }
-}
-
-impl Drop for DiskLog {
-    fn drop(&mut self) {
-        self.orders = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic of the writer has been reported by itself.
-            let _ = thread.join();
-        }
     }
 }

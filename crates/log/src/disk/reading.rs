@@ -2,32 +2,38 @@
 //! lies on disk is found here and loaded when nothing is locked any more.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use tidings_model::{GapReason, LogKind, Mark, Record, Selection, Time, Topic};
+use tidings_model::{GapReason, LogKind, Record, Selection};
 
 use super::cold::Cold;
+use super::segment::Segment;
 use super::state::State;
+use super::topics::NumberHashing;
 use crate::{Budget, Cursor, Found, ReadEnd, Scan};
 
-/// Most records one read or scan looks at. Bounds how long the lock is held.
-const LOOK_MAX: usize = 16_384;
+/// Most steps of one read: a step is a record or a topic that is looked at. Bounds how long the lock
+/// is held.
+pub(super) const LOOK_MAX: usize = 16_384;
 
-/// What a read has taken so far.
-struct Taken {
+/// So many topics that were looked at before count as one step.
+const KNOWN_STEP: usize = 8;
+
+/// What matches is rare when one topic of so many does, or one message of so many times as many as
+/// there are topics.
+const RARE_PART: usize = 4;
+
+/// One read.
+struct Search<'a> {
+    state: &'a State,
     budget: Budget,
     bytes: usize,
     count: usize,
+    steps: usize,
     cold: Cold,
     hot: Vec<Arc<Record>>,
-}
-
-impl Taken {
-    fn is_full(&self) -> bool {
-        self.count >= self.budget.records || self.bytes >= self.budget.bytes
-    }
 }
 
 impl State {
@@ -39,16 +45,24 @@ impl State {
         kind: LogKind,
     ) -> Found {
         let lost = self.lost(wanted, from);
-        let cold = Cold::new(kind, self.epoch);
-        let mut taken = Taken { budget, bytes: 0, count: 0, cold, hot: Vec::new() };
+        let mut search = Search {
+            state: self,
+            budget,
+            bytes: 0,
+            count: 0,
+            steps: 0,
+            cold: Cold::new(kind, self.epoch),
+            hot: Vec::new(),
+        };
         let through = if wanted.patterns().is_empty() {
-            self.find_topics(wanted.topics(), from.offset, &mut taken)
+            search.topics(&self.topics.find_all(wanted.topics()), from.offset)
         } else {
-            self.find_in_order(wanted, from.offset, &mut taken)
+            search.matching(wanted, from.offset)
         };
         let told = self.loss_count;
+        let through = through.unwrap_or(self.end);
         let end = ReadEnd { through, lost, told, caught_up: through == self.end };
-        let Taken { cold, hot, .. } = taken;
+        let Search { cold, hot, .. } = search;
         Found::new(end, (!cold.is_empty()).then_some(cold), hot)
     }
 
@@ -69,14 +83,13 @@ impl State {
     /// The highest wanted offset after the reader's that was trimmed and not told.
     fn trimmed(&self, wanted: &Selection, from: Cursor) -> Option<u64> {
         if wanted.patterns().is_empty() {
-            let numbers = wanted.topics().iter().filter_map(|name| self.numbers.get(name));
-            let topics = numbers.map(|&number| &self.topics[number as usize]);
+            let numbers = self.topics.find_all(wanted.topics());
+            let topics = numbers.into_iter().map(|number| self.topics.get(number));
             let untold = topics.filter(|t| t.trim > from.told && t.trimmed > from.offset);
             return untold.map(|topic| topic.trimmed).max();
         }
         let untold = self.trims_after(from);
-        let matching =
-            untold.filter(|(number, _)| wanted.matches(&self.topics[*number as usize].name));
+        let matching = untold.filter(|(number, _)| wanted.matches(&self.topics.get(*number).name));
         matching.map(|&(_, offset)| offset).max()
     }
 
@@ -85,144 +98,176 @@ impl State {
         untold.filter(move |(_, offset)| *offset > from.offset)
     }
 
-    /// The first kept record of a topic after an offset. Looks from both sides at once: along the
-    /// topic from its oldest record, and along the log from the offset.
-    fn first_after(&self, number: u32, after: u64) -> Option<u64> {
-        let topic = &self.topics[number as usize];
-        if topic.count == 0 || topic.last <= after {
-            return None;
-        }
-        let (mut along_topic, mut along_log) = (topic.first, after + 1);
-        while along_topic <= after {
-            let segment = &self.segments[self.segment_of(along_log)];
-            if segment.topic[segment.index_of(along_log)] == number {
-                return Some(along_log);
-            }
-            along_log += 1;
-            along_topic = self.next(along_topic)?;
-        }
-        Some(along_topic)
-    }
-
-    /// Merges the topics' own sequences.
-    fn find_topics(&self, names: &[Topic], after: u64, taken: &mut Taken) -> u64 {
-        let numbers = names.iter().filter_map(|name| self.numbers.get(name));
-        let mut heads: BinaryHeap<Reverse<u64>> =
-            numbers.filter_map(|&number| self.first_after(number, after)).map(Reverse).collect();
-        while let Some(Reverse(offset)) = heads.pop() {
-            if taken.is_full() {
-                return offset - 1;
-            }
-            self.take(offset, taken);
-            heads.extend(self.next(offset).map(Reverse));
-        }
-        self.end
-    }
-
-    /// Walks the whole log in order and takes what matches and is kept.
-    fn find_in_order(&self, wanted: &Selection, after: u64, taken: &mut Taken) -> u64 {
-        let begin = self.segments.front().map_or(after, |first| first.header.base - 1).max(after);
-        let mut matches: HashMap<u32, bool> = HashMap::new();
-        for (looked_at, offset) in (begin + 1..=self.end).enumerate() {
-            if looked_at == LOOK_MAX {
-                return offset - 1;
-            }
-            let Some(number) = self.kept_topic(offset) else { continue };
-            let topic = &self.topics[number as usize];
-            if !*matches.entry(number).or_insert_with(|| wanted.matches(&topic.name)) {
-                continue;
-            }
-            if taken.is_full() {
-                return offset - 1;
-            }
-            self.take(offset, taken);
-        }
-        self.end
-    }
-
-    /// The topic of a record, if there is such a record and it is kept.
-    fn kept_topic(&self, offset: u64) -> Option<u32> {
-        let segment = self.segments.get(self.segment_of(offset))?;
-        let number = *segment.topic.get(segment.index_of(offset))?;
-        let topic = self.topics.get(number as usize)?;
-        (topic.count > 0 && offset >= topic.first).then_some(number)
-    }
-
     /// The record at this offset, if it is among the newest.
-    fn hot(&self, offset: u64) -> Option<&Arc<Record>> {
+    pub(super) fn hot(&self, offset: u64) -> Option<&Arc<Record>> {
         let begins = self.end + 1 - self.hot.len() as u64;
         self.hot.get(usize::try_from(offset.checked_sub(begins)?).ok()?)
     }
 
-    /// Adds a record to what was taken.
-    fn take(&self, offset: u64, taken: &mut Taken) {
-        taken.count += 1;
-        if let Some(record) = self.hot(offset) {
-            taken.bytes += record.message.payload.len();
-            taken.hot.push(Arc::clone(record));
+    pub(super) fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor {
+        seen.trimmed.extend(self.trims_after(from).map(|(n, _)| self.topics.get(*n).name.clone()));
+        let mut looked_at = 0;
+        for segment in self.segments.range(self.segment_from(from.offset + 1)..) {
+            for row in segment.rows.row_from(from.offset + 1)..segment.rows.len() {
+                if looked_at == most {
+                    let offset = segment.rows.offset(row) - 1;
+                    return Cursor { offset, told: self.loss_count };
+                }
+                looked_at += 1;
+                if self.is_kept(segment, row) {
+                    seen.push(&self.topics.get(segment.rows.topic(row)).name);
+                }
+            }
+        }
+        Cursor { offset: self.end.max(from.offset), told: self.loss_count }
+    }
+}
+
+/// Each of these returns the offset it came to, if it did not come to the end.
+impl Search<'_> {
+    fn is_full(&self) -> bool {
+        self.count >= self.budget.records || self.bytes >= self.budget.bytes
+    }
+
+    /// Takes the records of these topics.
+    fn topics(&mut self, numbers: &[u32], after: u64) -> Option<u64> {
+        let state = self.state;
+        let is_wanted = |&&number: &&u32| {
+            let topic = state.topics.get(number);
+            topic.count > 0 && topic.last > after
+        };
+        let numbers: Vec<u32> = numbers.iter().filter(is_wanted).copied().collect();
+        let first = |&number: &u32| state.topics.get(number).first.max(after + 1);
+        let begin = state.segment_from(numbers.iter().map(first).min()?);
+        for segment in state.segments.range(begin..) {
+            if self.steps > 0 && self.steps + numbers.len() > LOOK_MAX {
+                return Some(segment.header.base - 1);
+            }
+            self.steps += numbers.len();
+            let came_to = self.merge(segment, &numbers, after);
+            if came_to.is_some() {
+                return came_to;
+            }
+        }
+        None
+    }
+
+    /// Takes what one segment has of these topics.
+    fn merge(&mut self, segment: &Segment, numbers: &[u32], after: u64) -> Option<u64> {
+        let mut topics = Vec::with_capacity(numbers.len());
+        for &number in numbers {
+            let topic = self.state.topics.get(number);
+            if topic.count > 0 && topic.last >= segment.header.base {
+                let least = segment.rows.row_from(topic.first.max(after + 1));
+                topics.push(segment.rows.of_topic(number, least));
+            }
+        }
+        let mut heads: BinaryHeap<Reverse<(usize, usize)>> = BinaryHeap::new();
+        let firsts = topics.iter_mut().enumerate();
+        heads.extend(firsts.filter_map(|(index, rows)| Some(Reverse((rows.next()?, index)))));
+        while let Some(Reverse((row, index))) = heads.pop() {
+            if self.is_full() {
+                return Some(segment.rows.offset(row) - 1);
+            }
+            self.take(segment, row);
+            heads.extend(topics[index].next().map(|row| Reverse((row, index))));
+        }
+        None
+    }
+
+    /// Takes what matches, in the order of the log.
+    fn matching(&mut self, wanted: &Selection, after: u64) -> Option<u64> {
+        let state = self.state;
+        let mut matches = Matches { wanted, state, known: HashMap::default(), asked: 0 };
+        // Once a long way went by without a match, the next may be as long.
+        let mut is_rare = false;
+        for segment in state.segments.range(state.segment_from(after + 1)..) {
+            if segment.live == 0 {
+                continue;
+            }
+            if self.steps > LOOK_MAX {
+                return Some(segment.header.base - 1);
+            }
+            let came_to = self.walk(segment, &mut matches, after, &mut is_rare);
+            if came_to.is_some() {
+                return came_to;
+            }
+        }
+        None
+    }
+
+    /// Takes what matches of one segment: row by row as long as that finds something, else by its
+    /// topics.
+    fn walk(
+        &mut self,
+        segment: &Segment,
+        matches: &mut Matches<'_>,
+        after: u64,
+        is_rare: &mut bool,
+    ) -> Option<u64> {
+        let mut topics = segment.rows.topics().filter(|topics| topics.len() <= LOOK_MAX);
+        let rows = segment.rows.row_from(after + 1)..segment.rows.len();
+        // Everything before this segment was looked at.
+        let mut after = after.max(segment.header.base - 1);
+        let mut in_vain = 0;
+        for row in rows {
+            if let Some(all) = topics
+                && (*is_rare || in_vain > all.len() / RARE_PART)
+            {
+                (topics, *is_rare) = (None, true);
+                let numbers: Vec<u32> = all.iter().copied().filter(|n| matches.has(*n)).collect();
+                self.steps += matches.asked + all.len() / KNOWN_STEP;
+                matches.asked = 0;
+                if numbers.len() <= all.len() / RARE_PART {
+                    return self.merge(segment, &numbers, after);
+                }
+            }
+            let (offset, number) = (segment.rows.offset(row), segment.rows.topic(row));
+            if self.steps > LOOK_MAX {
+                return Some(after);
+            }
+            self.steps += 1;
+            in_vain += 1;
+            if self.state.topics.get(number).keeps(offset) && matches.has(number) {
+                if self.is_full() {
+                    return Some(offset - 1);
+                }
+                self.take(segment, row);
+                (in_vain, *is_rare) = (0, false);
+            }
+            after = offset;
+        }
+        None
+    }
+
+    /// Takes the record of a row.
+    fn take(&mut self, segment: &Segment, row: usize) {
+        self.count += 1;
+        if let Some(record) = self.state.hot(segment.rows.offset(row)) {
+            self.bytes += record.message.payload.len();
+            self.hot.push(Arc::clone(record));
             return;
         }
-        let segment = &self.segments[self.segment_of(offset)];
-        let place = segment.place(offset);
-        taken.bytes += place.bytes as usize;
-        taken.cold.push(&segment.file, segment.header.salt, place);
+        let place = segment.place(row);
+        self.bytes += place.bytes as usize;
+        self.cold.push(&segment.file, segment.header.salt, place);
     }
+}
 
-    /// Where the newest `count` kept records are that are wanted, oldest first.
-    pub(super) fn last(&self, wanted: &Selection, count: usize, now: Time) -> Vec<(Mark, Time)> {
-        let fresh = |offset: &u64| self.expires(*offset).is_none_or(|expires| expires > now);
-        let mut offsets: Vec<u64> = Vec::new();
-        if wanted.patterns().is_empty() {
-            for number in wanted.topics().iter().filter_map(|name| self.numbers.get(name)) {
-                offsets.extend(self.newest_of(*number, count, fresh));
-            }
-        } else {
-            let begin = self.segments.front().map_or(1, |first| first.header.base);
-            let matching = (begin..=self.end).rev().filter(fresh).filter(|&offset| {
-                self.kept_topic(offset)
-                    .is_some_and(|number| wanted.matches(&self.topics[number as usize].name))
-            });
-            offsets.extend(matching.take(count));
-        }
-        offsets.sort_unstable();
-        let newest = offsets.split_off(offsets.len().saturating_sub(count));
-        let place = |offset| (Mark { epoch: self.epoch, offset }, self.time(offset));
-        newest.into_iter().map(place).collect()
-    }
+/// Which topics match. Each is looked at once.
+struct Matches<'a> {
+    wanted: &'a Selection,
+    state: &'a State,
+    known: HashMap<u32, bool, NumberHashing>,
+    /// How many were looked at.
+    asked: usize,
+}
 
-    fn newest_of(&self, number: u32, count: usize, fresh: impl Fn(&u64) -> bool) -> VecDeque<u64> {
-        let topic = &self.topics[number as usize];
-        let mut newest = VecDeque::new();
-        let mut next = (topic.count > 0).then_some(topic.first);
-        while let Some(offset) = next {
-            newest.extend(Some(offset).filter(&fresh));
-            if newest.len() > count {
-                newest.pop_front();
-            }
-            next = self.next(offset);
-        }
-        newest
-    }
-
-    /// When a record was stored.
-    fn time(&self, offset: u64) -> Time {
-        if let Some(record) = self.hot(offset) {
-            return record.message.time;
-        }
-        let segment = &self.segments[self.segment_of(offset)];
-        segment.time(segment.index_of(offset))
-    }
-
-    pub(super) fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor {
-        seen.trimmed.extend(self.trims_after(from).map(|(n, _)| self.name(*n)));
-        let begin =
-            self.segments.front().map_or(from.offset, |s| s.header.base - 1).max(from.offset);
-        let end = self.end.min(begin.saturating_add(most as u64));
-        for offset in begin + 1..=end {
-            if let Some(number) = self.kept_topic(offset) {
-                seen.push(&self.topics[number as usize].name);
-            }
-        }
-        Cursor { offset: end.max(from.offset), told: self.loss_count }
+impl Matches<'_> {
+    fn has(&mut self, number: u32) -> bool {
+        *self.known.entry(number).or_insert_with(|| {
+            self.asked += 1;
+            self.wanted.matches(&self.state.topics.get(number).name)
+        })
     }
 }

@@ -1,23 +1,19 @@
 //! Opening a directory: what is there, what is whole, and what is not.
 //!
-//! Must never take damage for a torn end, nor a torn end for damage. Each record says up to where
-//! everything was durable when it was written. So a place that cannot be read, with a later record
-//! that says it was durable, was once right: that is damage, and it is told. With none, the end was
-//! being written when the power went: nobody was told it was durable.
+//! Must never pass over an offset: each is in a segment, or was removed, or is lost, and told.
 
-use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 
-use tidings_model::{GapReason, Time, Topic};
+use tidings_model::GapReason;
 
 use super::files::{Disk, DiskFile, read_fully};
-use super::format::{
-    self, RECORD_BYTES_MIN, RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader,
-};
+use super::format::{HEADER_BYTES_MAX, RECORD_BYTES_MIN, SegmentHeader};
 use super::marks::Marks;
-use super::segment::{HOLE, Segment, read_index};
+use super::rows::{self, Index};
+use super::scan::{Scanned, is_blank, scan};
+use super::segment::{Hole, Segment};
 use super::state::State;
-use crate::{Remembered, Token};
 
 /// Damage that was found: the last good offset before it, and the last offset it may concern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +46,16 @@ pub(super) enum Purpose {
     Check,
 }
 
+/// A segment's file.
+struct Piece {
+    base: u64,
+    file: Arc<dyn DiskFile>,
+    /// Nothing when it cannot be read.
+    header: Option<SegmentHeader>,
+    /// The offset at which something else begins, if anything does.
+    bound: Option<u64>,
+}
+
 /// Loads every segment into `state`.
 pub(super) fn load(
     disk: &dyn Disk,
@@ -60,21 +66,41 @@ pub(super) fn load(
     for (topic, offset) in &marks.trims {
         state.remember_trim(topic, *offset);
     }
-    let mut bases: Vec<u64> = disk
-        .list()?
-        .iter()
-        .filter_map(|name| name.strip_suffix(".segment")?.parse().ok())
-        .collect();
-    bases.sort_unstable();
     let mut loaded = Loaded::default();
-    for (position, &base) in bases.iter().enumerate() {
-        // A segment ends where another begins, or where offsets were skipped.
-        let lost = marks.lost.iter().map(|lost| lost.from).filter(|&from| from >= base);
-        let next = bases.get(position + 1).copied().into_iter().chain(lost).min();
-        loaded.is_open = load_segment(disk, base, next, purpose, state, &mut loaded.damages)?;
+    let pieces = pieces(disk, purpose, marks)?;
+    // Whether the last of them is one that another followed.
+    let mut is_followed = false;
+    for piece in &pieces {
+        let Some(header) = piece.header else {
+            (loaded.is_open, is_followed) = (false, false);
+            unreadable(disk, purpose, piece, state, &mut loaded.damages)?;
+            continue;
+        };
+        let index = disk.read(&Segment::index_name(piece.base)).ok();
+        let index = index.and_then(|bytes| rows::decode(&bytes, header.salt, state.epoch));
+        let is_indexed = index.is_some();
+        is_followed = piece.bound.is_none() && (is_indexed || header.copy.is_some());
+        let index = match index {
+            Some(index) if purpose == Purpose::Open => index,
+            index => {
+                let bound = index.map(|index| index.through + 1).or(piece.bound);
+                read(piece, &header, bound, purpose, state.epoch)?
+            }
+        };
+        let damages = index.damaged.iter().map(|&Hole { at, from, to }| Damage {
+            file: Segment::name(piece.base),
+            at,
+            from,
+            to,
+        });
+        loaded.damages.extend(damages);
+        loaded.is_open = piece.bound.is_none() && !is_followed && index.damaged.is_empty();
+        add(piece, header, index, is_indexed, loaded.is_open, state);
     }
+    vanished(is_followed, marks, state, &mut loaded.damages);
     for damage in &loaded.damages {
         state.lose(damage.to, GapReason::Damaged);
+        state.skip_to(damage.to);
     }
     for lost in &marks.lost {
         state.lose(lost.to, lost.reason);
@@ -83,201 +109,154 @@ pub(super) fn load(
     Ok(loaded)
 }
 
-/// Loads one segment; says whether it can be written on.
-fn load_segment(
-    disk: &dyn Disk,
-    base: u64,
-    next: Option<u64>,
-    purpose: Purpose,
-    state: &mut State,
-    damages: &mut Vec<Damage>,
-) -> io::Result<bool> {
-    let name = Segment::name(base);
-    let file = disk.open(&name)?;
-    let mut head = [0; SEGMENT_HEADER_BYTES as usize];
-    read_fully(&*file, &mut head, 0)?;
-    let Some(header) = SegmentHeader::decode(&head).filter(|header| header.base == base) else {
-        let rest = file.size()?.saturating_sub(SEGMENT_HEADER_BYTES);
-        let to = match next {
-            Some(next) => next - 1,
-            // The last one may have been made and not begun; nothing was ever stored in it.
-            None if is_blank(&*file, SEGMENT_HEADER_BYTES)? => {
-                if purpose == Purpose::Open {
-                    disk.remove(&name)?;
-                }
-                return Ok(false);
-            }
-            // Nobody knows how many there were, but not more than would fit.
-            None => base + rest / RECORD_BYTES_MIN,
-        };
-        damages.push(Damage { file: name, at: 0, from: base, to });
-        state.skip_to(to);
-        return Ok(false);
-    };
-    state.begin_segment(Segment::new(header, file.clone()));
-    let epoch = state.end().epoch;
-    let index = match next {
-        Some(_) if purpose == Purpose::Open => disk.read(&Segment::index_name(base)).ok(),
-        _ => None,
-    };
-    if let Some(index) = index.and_then(|bytes| read_index(&bytes, &header, epoch)) {
-        let numbers: Vec<u32> = index.topics.iter().map(|topic| state.number(topic)).collect();
-        let expires: HashMap<u64, Time> = index.expires.into_iter().collect();
-        state.remembered.extend(index.tokens);
-        for (row, &at) in index.at.iter().enumerate() {
-            let topic = numbers.get(index.topic[row] as usize).copied().unwrap_or(HOLE);
-            let time = header.time + std::time::Duration::from_secs(index.age[row].into());
-            let end = index.at.get(row + 1).copied().unwrap_or(index.end_at);
-            let offset = base + row as u64;
-            state.push(at, topic, time, expires.get(&offset).copied(), end - at);
-        }
-        return Ok(false);
+/// The segments' files in the order of their offsets, without those that are left over from removing
+/// or copying.
+fn pieces(disk: &dyn Disk, purpose: Purpose, marks: &Marks) -> io::Result<Vec<Piece>> {
+    let mut names = disk.list()?;
+    names.sort_unstable();
+    if purpose == Purpose::Open {
+        remove_remains(disk, &names)?;
     }
-    let cut = scan(&name, &*file, &header, next, state, damages)?;
+    let bases = names.iter().filter_map(|name| name.strip_suffix(".segment")?.parse().ok());
+    let mut pieces: Vec<Piece> = Vec::new();
+    for base in bases {
+        let copied = pieces.last().and_then(|last| last.header?.copy);
+        let is_left_over = copied.is_some_and(|copy| base <= copy.through)
+            || marks.removed.iter().any(|&(from, to)| from <= base && base <= to);
+        if is_left_over {
+            if purpose == Purpose::Open {
+                disk.remove(&Segment::name(base))?;
+            }
+            continue;
+        }
+        let file = disk.open(&Segment::name(base))?;
+        let mut head = [0; HEADER_BYTES_MAX];
+        let count = read_fully(&*file, &mut head, 0)?;
+        let header = SegmentHeader::decode(&head[..count]).filter(|header| header.base == base);
+        pieces.push(Piece { base, file, header, bound: None });
+    }
+    let elsewhere = marks.removed.iter().map(|removed| removed.0);
+    let elsewhere: Vec<u64> = elsewhere.chain(marks.lost.iter().map(|lost| lost.from)).collect();
+    let mut next = None;
+    for piece in pieces.iter_mut().rev() {
+        let behind = elsewhere.iter().copied().filter(|&from| from >= piece.base);
+        piece.bound = behind.chain(next).min();
+        next = Some(piece.base);
+    }
+    Ok(pieces)
+}
+
+/// Removes what a process that was stopped did not come to remove: indexes without their segments,
+/// and files that were never put in their place.
+fn remove_remains(disk: &dyn Disk, names: &[String]) -> io::Result<()> {
+    let is_left_over = |name: &&String| {
+        let segment = name.strip_suffix(".index").map(|base| format!("{base}.segment"));
+        name.ends_with(".new")
+            || segment.is_some_and(|segment| names.binary_search(&segment).is_err())
+    };
+    names.iter().filter(is_left_over).try_for_each(|name| disk.remove(name))
+}
+
+/// A log of format 1 says nothing of what was removed: that were always its oldest segments.
+pub(super) fn from_format_1(disk: &dyn Disk, marks: &mut Marks) -> io::Result<()> {
+    let bases = disk.list()?;
+    let bases = bases.iter().filter_map(|name| name.strip_suffix(".segment")?.parse::<u64>().ok());
+    if let Some(first) = bases.min() {
+        marks.remove(1, first - 1);
+    }
+    Ok(())
+}
+
+/// Reads a segment record by record.
+fn read(
+    piece: &Piece,
+    header: &SegmentHeader,
+    bound: Option<u64>,
+    purpose: Purpose,
+    epoch: u32,
+) -> io::Result<Index> {
+    let Scanned { index, cut } = scan(&*piece.file, header, bound, epoch)?;
     if purpose == Purpose::Open {
         if let Some(cut) = cut {
             // It must not be met again.
-            file.set_size(cut)?;
+            piece.file.set_size(cut)?;
         }
         // What was read may be what the process before wrote and the system did not, yet.
-        file.sync()?;
+        piece.file.sync()?;
     }
-    Ok(next.is_none())
+    Ok(index)
 }
 
-/// Whether a file holds nothing but zeros from `at` on.
-fn is_blank(file: &dyn DiskFile, mut at: u64) -> io::Result<bool> {
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let count = read_fully(file, &mut buffer, at)?;
-        if buffer[..count].iter().any(|&byte| byte != 0) {
-            return Ok(false);
-        }
-        if count < buffer.len() {
-            return Ok(true);
-        }
-        at += count as u64;
+/// Adds a segment to what is known.
+fn add(
+    piece: &Piece,
+    header: SegmentHeader,
+    index: Index,
+    is_indexed: bool,
+    is_open: bool,
+    state: &mut State,
+) {
+    let Index { names, bytes, mut rows, through, damaged, tokens } = index;
+    rows.number(names.iter().map(|name| state.topics.number(name)).collect());
+    state.remembered.extend(tokens.iter().cloned());
+    let file = Arc::clone(&piece.file);
+    if is_open {
+        state.begin_segment(Segment { tokens, ..Segment::new(header, file) });
+        (0..rows.len()).for_each(|row| state.push(rows.get(row)));
+        return;
     }
+    let tokens = if is_indexed { Vec::new() } else { tokens };
+    let segment = Segment { through, damaged, tokens, is_indexed, ..Segment::new(header, file) };
+    state.add_sealed(segment, rows, &bytes);
 }
 
-/// Reads a segment record by record. Returns where it has to be cut, if anything stands behind its
-/// end: that was never acknowledged.
-fn scan(
-    name: &str,
-    file: &dyn DiskFile,
-    header: &SegmentHeader,
-    next: Option<u64>,
+/// A file whose header cannot be read: nobody knows what records are in it.
+fn unreadable(
+    disk: &dyn Disk,
+    purpose: Purpose,
+    piece: &Piece,
     state: &mut State,
     damages: &mut Vec<Damage>,
-) -> io::Result<Option<u64>> {
-    let mut bytes = vec![0; file.size()? as usize];
-    let count = read_fully(file, &mut bytes, 0)?;
-    bytes.truncate(count);
-    let mut at = SEGMENT_HEADER_BYTES as usize;
-    let mut batch: Vec<Scanned> = Vec::new();
-    let mut batch_at = at;
-    loop {
-        let expected = state.end().offset + 1 + batch.len() as u64;
-        let read = format::record(&bytes[at.min(bytes.len())..], header.salt, at as u64);
-        if let Some((found, body)) = read
-            && found.offset == expected
-            && let Some(scanned) = Scanned::new(at, &found, body)
-        {
-            batch.push(scanned);
-            at += found.record_bytes() as usize;
-            if found.batch_end {
-                batch.drain(..).for_each(|scanned| scanned.push(state));
-                batch_at = at;
+) -> io::Result<()> {
+    let name = Segment::name(piece.base);
+    let to = match piece.bound {
+        Some(bound) => bound - 1,
+        // The last one may have been made and not begun; nothing was ever stored in it.
+        None if is_blank(&*piece.file, HEADER_BYTES_MAX as u64 / 2)? => {
+            if purpose == Purpose::Open {
+                disk.remove(&name)?;
             }
-            continue;
+            return Ok(());
         }
-        let rest = &bytes[at.min(bytes.len())..];
-        // Mostly there is nothing but reserved room, and no need to look for records in it.
-        if rest.iter().all(|&byte| byte == 0) {
-            break;
-        }
-        let later = find_later(&bytes, at, header.salt, expected, next.is_some());
-        let Some((later_at, later_offset)) = later else { break };
-        // What of its batch came before the damage is as good as the rest.
-        batch.drain(..).for_each(|scanned| scanned.push(state));
-        let (from, to) = (expected, later_offset - 1);
-        damages.push(Damage { file: name.to_owned(), at: at as u64, from, to });
-        (from..=to).for_each(|_| state.push(at as u32, HOLE, Time::default(), None, 0));
-        (at, batch_at) = (later_at, later_at);
-    }
-    match next {
-        // A sealed segment that ends too early has lost its end.
-        Some(next) if state.end().offset + 1 < next => {
-            let from = state.end().offset + 1;
-            damages.push(Damage { file: name.to_owned(), at: at as u64, from, to: next - 1 });
-            Ok(None)
-        }
-        None if bytes[batch_at.min(bytes.len())..].iter().any(|&byte| byte != 0) => {
-            Ok(Some(batch_at as u64))
-        }
-        _ => Ok(None),
-    }
+        // Nobody knows how many there were, but not more than would fit.
+        None => piece.base + piece.file.size()? / RECORD_BYTES_MIN,
+    };
+    damages.push(Damage { file: name, at: 0, from: piece.base, to });
+    state.skip_to(to);
+    Ok(())
 }
 
-/// A later record that proves the bytes at `at` were right once: one of the same segment, with a
-/// later offset, written when `at` was durable; in a sealed segment, any later record.
-fn find_later(
-    bytes: &[u8],
-    at: usize,
-    salt: u32,
-    expected: u64,
-    sealed: bool,
-) -> Option<(usize, u64)> {
-    let mut first = None;
-    let mut place = at + 1;
-    while place + RECORD_HEADER_BYTES <= bytes.len() {
-        let found = RecordHeader::parse(&bytes[place..])
-            .and_then(|_| format::record(&bytes[place..], salt, place as u64))
-            .filter(|(header, _)| header.offset > expected);
-        let Some((header, _)) = found else {
-            place += 1;
-            continue;
-        };
-        let proof = *first.get_or_insert((place, header.offset));
-        if sealed || header.durable as usize > at {
-            return Some(proof);
+/// Offsets that were given and that nothing stands for: somebody else has removed a file.
+fn vanished(is_followed: bool, marks: &Marks, state: &State, damages: &mut Vec<Damage>) {
+    let segments = state.segments.iter().map(|s| (s.header.base, s.through));
+    let known = segments
+        .chain(damages.iter().map(|damage| (damage.from, damage.to)))
+        .chain(marks.removed.iter().copied())
+        .chain(marks.lost.iter().map(|lost| (lost.from, lost.to)));
+    let mut known: Vec<(u64, u64)> = known.collect();
+    known.sort_unstable();
+    let mut next = 1;
+    for (from, to) in known {
+        if from > next {
+            let file = Segment::name(next);
+            damages.push(Damage { file, at: 0, from: next, to: from - 1 });
         }
-        place += header.record_bytes() as usize;
+        next = next.max(to + 1);
     }
-    None
-}
-
-/// A whole record, until its batch is known to be whole.
-struct Scanned {
-    at: u32,
-    bytes: u32,
-    topic: Topic,
-    time: Time,
-    expires: Option<Time>,
-    token: Option<(Token, u32)>,
-}
-
-impl Scanned {
-    fn new(at: usize, header: &RecordHeader, body: &[u8]) -> Option<Scanned> {
-        let brief = format::read_brief(body)?;
-        Some(Scanned {
-            at: at as u32,
-            bytes: header.record_bytes() as u32,
-            topic: Topic::new(brief.topic).ok()?,
-            time: brief.time,
-            expires: brief.expires,
-            token: brief.token,
-        })
-    }
-
-    fn push(self, state: &mut State) {
-        let number = state.number(&self.topic);
-        state.push(self.at, number, self.time, self.expires, self.bytes);
-        if let Some((token, count)) = self.token {
-            let Scanned { topic, time, .. } = self;
-            let remembered = Remembered { topic, token, time, last: state.end(), count };
-            state.remembered.push(remembered.clone());
-            state.remember(remembered);
-        }
+    // What is sealed was followed by something. Nobody knows how much, but not more than would fit.
+    if is_followed {
+        let file = Segment::name(next);
+        let to = next - 1 + u64::from(u32::MAX) / RECORD_BYTES_MIN;
+        damages.push(Damage { file, at: 0, from: next, to });
     }
 }

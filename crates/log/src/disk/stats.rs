@@ -2,12 +2,10 @@
 
 use std::io;
 
-use tidings_model::{Selection, Time, Topic, TopicFilter};
+use tidings_model::{Time, Topic};
 
 use super::export::ClosedLog;
 use super::files::Disk;
-use super::segment::HOLE;
-use crate::{Budget, Cursor};
 
 /// What a log holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,25 +44,16 @@ impl ClosedLog {
     /// When the disk cannot be read.
     pub fn stats(&self, disk: &dyn Disk) -> io::Result<LogStats> {
         let state = &self.state;
-        let mut bytes = vec![0; state.topics.len()];
-        for segment in &state.segments {
-            for (index, &number) in segment.topic.iter().enumerate().filter(|(_, t)| **t != HOLE) {
-                let topic = &state.topics[number as usize];
-                if topic.count > 0 && segment.header.base + index as u64 >= topic.first {
-                    bytes[number as usize] += u64::from(segment.bytes(index));
-                }
-            }
-        }
-        let mut topics = Vec::new();
-        for (topic, bytes) in state.topics.iter().zip(bytes).filter(|(topic, _)| topic.count > 0) {
-            topics.push(TopicStats {
+        let kept = state.topics.iter().filter(|topic| topic.count > 0);
+        let mut topics: Vec<TopicStats> = kept
+            .map(|topic| TopicStats {
                 topic: topic.name.clone(),
                 messages: topic.count,
-                bytes,
-                oldest: self.time(&topic.name, topic.first),
-                newest: self.time(&topic.name, topic.last),
-            });
-        }
+                bytes: topic.bytes,
+                oldest: self.time(topic.first),
+                newest: self.time(topic.last),
+            })
+            .collect();
         topics.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.topic.cmp(&b.topic)));
         Ok(LogStats {
             epoch: state.epoch,
@@ -75,21 +64,12 @@ impl ClosedLog {
         })
     }
 
-    /// When a message was stored. One that cannot be read has the time that its segment knows.
-    fn time(&self, topic: &Topic, offset: u64) -> Time {
-        let segment = &self.state.segments[self.state.segment_of(offset)];
-        let mut records = Vec::new();
-        let from = Cursor { offset: offset - 1, told: self.state.losses() };
-        let only = Budget { records: 1, bytes: 1 };
-        let wanted = TopicFilter::new(topic.as_str()).map(|filter| Selection::new([filter]));
-        if let Ok(wanted) = wanted {
-            let found = self.state.find(&wanted, from, only, self.kind);
-            found.load(Time::default(), &mut records);
-        }
-        match records.first() {
-            Some(record) => record.message.time,
-            None => segment.time(segment.index_of(offset)),
-        }
+    /// When a message was stored.
+    fn time(&self, offset: u64) -> Time {
+        let segment = self.state.segments.get(self.state.segment_from(offset));
+        let time = segment
+            .and_then(|segment| segment.rows.row_of(offset).map(|row| segment.rows.time(row)));
+        time.unwrap_or_default()
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) fn settle(disk: &dyn Disk, marks: &mut Marks, state: &mut State) -> i
     }
     let lost = Lost { from, to, reason: GapReason::Unflushed };
     if !marks.lost.contains(&lost) {
-        marks.lost.push(lost);
+        marks.lose(lost);
         marks.save(disk)?;
         state.lose(to, GapReason::Unflushed);
         state.skip_to(to);

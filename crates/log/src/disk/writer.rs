@@ -1,28 +1,25 @@
-//! The thread that writes: gathers whoever waits, writes them as one group, and syncs once.
+//! What writes: gathers whoever waits, writes them as one group, and syncs once.
 //!
 //! Must never answer before the disk has said that it is durable, and never trust a disk again
 //! that failed to.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use tidings_model::Time;
 
 use super::Shared;
 use super::active::Active;
-use super::format::{Group, SEGMENT_HEADER_BYTES};
+use super::format::Group;
 use super::group::{Encoded, Pending, encode, publish, refuse};
-use super::marks::Marks;
-use super::segment::Segment;
 use super::unflushed::{self, UNSYNCED_MAX};
 use crate::Level;
 
 /// Most bytes written as one group: bounds memory, and how long the first waits for the last.
 const GROUP_BYTES_MAX: usize = 8 << 20;
 
-/// What the thread is told.
+/// What the writer is told.
 pub(super) enum Order {
     Append(Pending),
     Tick(Time),
@@ -32,8 +29,6 @@ pub(super) enum Order {
 pub(super) struct Writer {
     shared: Arc<Shared>,
     active: Active,
-    /// What is remembered of segments that are gone.
-    marks: Marks,
     /// Whether it stands on the disk that messages may be visible which are not synced.
     is_marked: bool,
     unsynced: Unsynced,
@@ -45,16 +40,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        active: Active,
-        marks: Marks,
-        is_marked: bool,
-    ) -> Writer {
+    pub(super) fn new(shared: Arc<Shared>, active: Active, is_marked: bool) -> Writer {
         Writer {
             shared,
             active,
-            marks,
             is_marked,
             unsynced: Unsynced::default(),
             now: Time::default(),
@@ -63,36 +52,13 @@ impl Writer {
         }
     }
 
-    /// Starts the thread; it ends when the sender is dropped.
-    pub(super) fn start(self) -> io::Result<(Sender<Order>, std::thread::JoinHandle<()>)> {
-        let (sender, receiver) = channel();
-        let thread = std::thread::Builder::new()
-            .name("log-writer".to_owned())
-            .spawn(move || self.run(&receiver))?;
-        Ok((sender, thread))
-    }
-
-    fn run(mut self, receiver: &Receiver<Order>) {
-        // While one group is being synced the next one gathers; for that there is no timer.
-        loop {
-            let first = match self.flush_in() {
-                None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(span) => receiver.recv_timeout(span),
-            };
-            match first {
-                Ok(order) => self.turn(order, receiver),
-                Err(RecvTimeoutError::Timeout) => self.flush(),
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        self.close();
-    }
-
-    /// Carries out an order, and with it whatever else waits.
-    fn turn(&mut self, first: Order, receiver: &Receiver<Order>) {
+    /// Carries out what waits, as much of it as makes a group.
+    /// Says whether a tick was among it.
+    pub(super) fn turn(&mut self, next: &mut dyn FnMut() -> Option<Order>) -> bool {
         let (mut group, mut bytes, mut ticked) = (Vec::new(), 0, None);
-        let mut next = Some(first);
-        while let Some(order) = next {
+        while bytes < GROUP_BYTES_MAX
+            && let Some(order) = next()
+        {
             match order {
                 Order::Append(pending) => {
                     bytes += pending.bytes();
@@ -100,7 +66,6 @@ impl Writer {
                 }
                 Order::Tick(now) => ticked = Some(now),
             }
-            next = if bytes < GROUP_BYTES_MAX { receiver.try_recv().ok() } else { None };
         }
         if !group.is_empty() {
             self.write(group);
@@ -112,28 +77,34 @@ impl Writer {
         if self.flush_in() == Some(Duration::ZERO) {
             self.flush();
         }
-        self.remove_dead();
+        ticked.is_some()
+    }
+
+    /// Whether something has come up for the keeper.
+    pub(super) fn take_due(&self) -> bool {
+        self.shared.state().take_due()
     }
 
     /// In which span there has to be a sync, if something waits for one.
-    fn flush_in(&self) -> Option<Duration> {
+    pub(super) fn flush_in(&self) -> Option<Duration> {
         let waited = self.now.since(self.unsynced.since);
         let waits = self.unsynced.count > 0 && self.broken.is_none();
         waits.then(|| self.shared.flush_within.saturating_sub(waited))
     }
 
     /// Syncs what is visible and not synced.
-    fn flush(&mut self) {
-        if self.unsynced.count > 0
-            && self.broken.is_none()
-            && let Err(error) = self.sync()
-        {
-            self.give_up(&error);
+    pub(super) fn flush(&mut self) {
+        if self.unsynced.count == 0 || self.broken.is_some() {
+            return;
+        }
+        match self.sync() {
+            Ok(()) => self.shared.state().synced(),
+            Err(error) => self.give_up(&error),
         }
     }
 
     /// Everything is synced before the log is closed in good order.
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.flush();
         if self.is_marked && self.broken.is_none() {
             let cleared = unflushed::clear(&*self.shared.disk);
@@ -181,7 +152,7 @@ impl Writer {
         self.now = self.now.max(newest);
         let bytes: usize = group.iter().map(Pending::bytes).sum();
         if self.active.at + bytes as u64 > self.shared.segment_bytes
-            && self.active.at > SEGMENT_HEADER_BYTES
+            && self.active.at > self.active.header.bytes()
             && let Err(error) = self.roll(newest)
         {
             let why = format!("cannot begin a new segment: {error}").into();
@@ -201,7 +172,7 @@ impl Writer {
                     let count = encoded.iter().map(Encoded::count).sum();
                     self.unsynced.add(count, oldest);
                 }
-                publish(&self.shared, encoded, newest);
+                publish(&self.shared, encoded, newest, level);
             }
             Err(why) => refuse(encoded.into_iter().map(|encoded| encoded.done), &why),
         }
@@ -241,7 +212,7 @@ impl Writer {
         self.broken = Some(format!("the log failed and needs a restart: {error}").into());
     }
 
-    /// Seals the segment and begins another.
+    /// Begins another segment. The keeper sees to the one before.
     fn roll(&mut self, now: Time) -> io::Result<()> {
         // Only of the last segment the end may be in doubt.
         if self.unsynced.count > 0
@@ -250,49 +221,8 @@ impl Writer {
             self.give_up(&error);
             return Err(error);
         }
-        let active = Active::begin(&self.shared, now)?;
-        let before = std::mem::replace(&mut self.active, active);
-        // What was reserved beyond the end is given back; the index saves the next start a scan.
-        // Neither is needed for what is stored to be there.
-        let sealed = before.file.set_size(before.at).and_then(|()| {
-            let (base, index) = {
-                let state = self.shared.state();
-                let segment = &state.segments[state.segments.len() - 2];
-                let index = segment.encode_index(|n| state.name(n), |offset| state.expires(offset));
-                (segment.header.base, index)
-            };
-            self.shared.disk.replace(&Segment::index_name(base), &index)
-        });
-        if let Err(error) = sealed {
-            tracing::warn!(%error, "cannot write a segment's index; the next start has to scan it");
-        }
+        self.active = Active::begin(&self.shared, now)?;
         Ok(())
-    }
-
-    /// Removes segments of which nothing is kept. What they held is remembered first, so that its
-    /// loss can be told.
-    fn remove_dead(&mut self) {
-        if !self.shared.state().has_dead() {
-            return;
-        }
-        self.marks.trims = self.shared.state().all_trims();
-        let saved = self.marks.save(&*self.shared.disk);
-        self.marks.trims = Vec::new();
-        if let Err(error) = saved {
-            tracing::warn!(%error, "cannot remember what is trimmed; old segments are kept");
-            return;
-        }
-        let dead = self.shared.state().take_dead();
-        for segment in dead {
-            let base = segment.header.base;
-            for name in [Segment::name(base), Segment::index_name(base)] {
-                if let Err(error) = self.shared.disk.remove(&name)
-                    && error.kind() != io::ErrorKind::NotFound
-                {
-                    tracing::warn!(%error, name, "cannot remove a trimmed segment");
-                }
-            }
-        }
     }
 }
 

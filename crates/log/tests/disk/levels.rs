@@ -111,7 +111,7 @@ fn it_is_synced_in_time() {
 #[test]
 fn no_more_than_so_many_are_visible_and_not_synced() {
     let disk = FakeDisk::default();
-    let log = reopen(&disk, 1 << 30);
+    let log = reopen(&disk, 32 << 20);
     put(&log, Level::Os, "first").unwrap();
     let syncs = disk.syncs();
     let thousand = vec!["x"; 1000];

@@ -4,10 +4,13 @@
 
 mod backup;
 mod levels;
+mod sparse;
 mod support;
 
-use tidings_log::{AppendError, Cursor, DiskLog, Log, MemoryLimits, MemoryLog, Retention};
-use tidings_model::{GapReason, LogKind, Mark, Time};
+use tidings_log::{
+    AppendError, Cursor, DiskLog, DiskOptions, Log, MemoryLimits, MemoryLog, Retention, Threads,
+};
+use tidings_model::{GapReason, LogKind, Mark, Time, Topic};
 
 use support::{ALL, FakeDisk, append, message, open, options, payloads, read};
 
@@ -240,7 +243,7 @@ fn finding_reads_no_file_and_loading_reads_neighbours_at_once() {
     let reads = disk.reads();
     let found = find(&log);
     let newest = log.last(&support::wanted(&["even"]), 1, Time::default());
-    assert_eq!(newest[0].0, Mark { epoch: 7, offset: 50 });
+    assert_eq!(newest, [(Mark { epoch: 7, offset: 50 }, Time::from_millis(5_000))]);
     assert_eq!((found.is_hot(), disk.reads()), (false, reads));
     // It is a thing of its own: neither the log nor this thread is needed.
     drop(log);
@@ -297,16 +300,21 @@ fn places_of_the_newest_leave_out_what_has_expired() {
 fn it_agrees_with_the_log_in_memory() {
     for seed in 0..30_u64 {
         let mut below = support::chance(seed);
-        let keep = 1 + below(10);
-        let retention = Retention { messages_max: keep, ..Retention::default() };
-        let memory = MemoryLog::new(
-            LogKind::Durable,
-            7,
-            MemoryLimits::default(),
-            Box::new(move |_| retention),
-        );
+        let (rarely, often) = (1 + below(10), 1 + below(40));
+        let policy = move |topic: &Topic| {
+            let messages_max = if topic.as_str() == "b" { often } else { rarely };
+            Retention { messages_max, ..Retention::default() }
+        };
+        let limits = MemoryLimits::default();
+        let memory = MemoryLog::new(LogKind::Durable, 7, limits, Box::new(policy));
         let disk = FakeDisk::default();
-        let mut log = open(&disk, keep, 3000);
+        let threads = if seed % 2 == 0 { Threads::Own } else { Threads::Callers };
+        let reopen = || {
+            let policy = Box::new(policy);
+            let options = DiskOptions { policy, threads, ..options(1, 1500) };
+            DiskLog::open(Box::new(disk.clone()), options, Time::from_millis(6_000)).unwrap().0
+        };
+        let mut log = reopen();
         for step in 0..300 {
             let topics = ["a", "b", "c/1", "c/2"];
             let count = 1 + below(3);
@@ -317,7 +325,7 @@ fn it_agrees_with_the_log_in_memory() {
             assert_eq!(append(&memory, batch).unwrap(), there);
             if below(40) == 0 {
                 drop(log);
-                log = open(&disk, keep, 3000);
+                log = reopen();
             }
             let filters: &[&str] =
                 [&["a"][..], &["a", "b"], &["c/*"], &["**"], &["b", "c/*"]][below(5) as usize];
@@ -330,9 +338,7 @@ fn it_agrees_with_the_log_in_memory() {
                 "seed {seed}, step {step}, {filters:?} from {from:?}"
             );
             let now = Time::from_millis(6_000);
-            let last = |log: &dyn Log| -> Vec<Mark> {
-                log.last(&support::wanted(filters), 3, now).iter().map(|place| place.0).collect()
-            };
+            let last = |log: &dyn Log| log.last(&support::wanted(filters), 3, now);
             assert_eq!(last(&log), last(&memory), "seed {seed}, step {step}");
         }
     }

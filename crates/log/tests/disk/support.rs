@@ -1,12 +1,14 @@
 //! What the log's tests share: messages, and reading.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_log::{
-    AppendError, Batch, Budget, Cursor, DiskLog, DiskOptions, Level, Log, ReadEnd, Retention, Token,
+    AppendError, Batch, Budget, Cursor, DiskLog, DiskOptions, Level, Log, ReadEnd, Retention,
+    Threads, Token,
 };
 use tidings_model::{
     EventType, Headers, IdempotencyKey, LogKind, Mark, Message, Record, Selection, Time, Topic,
@@ -88,6 +90,9 @@ pub(crate) fn payloads(records: &[Arc<Record>]) -> Vec<String> {
     records.iter().map(|r| String::from_utf8(r.message.payload.to_vec()).unwrap()).collect()
 }
 
+/// Chance would almost never give the same twice; this never does.
+static SALT: AtomicU32 = AtomicU32::new(1);
+
 pub(crate) fn options(messages_max: u64, segment_bytes: u64) -> DiskOptions {
     let retention = Retention { messages_max, ..Retention::default() };
     DiskOptions {
@@ -96,16 +101,10 @@ pub(crate) fn options(messages_max: u64, segment_bytes: u64) -> DiskOptions {
         topics_max: 1000,
         policy: Box::new(move |_| retention),
         remember: Duration::from_secs(600),
-        salt: {
-            let next = Mutex::new(1);
-            Box::new(move || {
-                let mut next = next.lock().unwrap();
-                *next += 1;
-                *next
-            })
-        },
+        salt: Box::new(|| SALT.fetch_add(1, Ordering::Relaxed)),
         segment_bytes: Some(segment_bytes),
         flush_within: Duration::from_secs(60),
+        threads: Threads::Own,
     }
 }
 

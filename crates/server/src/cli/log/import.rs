@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use tidings_broker::Namespaces;
-use tidings_log::{Batch, Damage, Directory, DiskLog, DiskOptions, Level, Log, Retention};
+use tidings_log::{Batch, Damage, Directory, DiskLog, DiskOptions, Level, Log, Retention, Threads};
 use tidings_model::{LogKind, Message, Time};
 use tidings_net::Clock;
 
@@ -175,6 +175,7 @@ impl Target {
                 salt: Box::new(rand::random),
                 segment_bytes: None,
                 flush_within: Duration::MAX,
+                threads: Threads::Own,
             };
             let opened = DiskLog::open(Box::new(disk), options, time);
             let (log, damages) = opened.context("cannot open the log")?;
