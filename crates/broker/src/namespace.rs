@@ -38,7 +38,12 @@ impl Namespaces {
             topics: otherwise.topics.clone(),
             durability: Durability::Fsync,
             // The newest message of a topic is what it says now, and stands until it says otherwise.
-            retention: Retention { messages_max: 1, bytes_max: u64::MAX, age_max: Duration::MAX },
+            retention: Retention {
+                messages_max: 1,
+                bytes_max: u64::MAX,
+                age_max: Duration::MAX,
+                keep_last: true,
+            },
             publish: false,
             subscribe: false,
         };

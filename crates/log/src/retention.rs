@@ -12,6 +12,9 @@ pub struct Retention {
     pub bytes_max: u64,
     /// The age from which on a message is trimmed.
     pub age_max: Duration,
+    /// Whether the newest message is kept whatever its age. When it expires by itself, it goes
+    /// all the same.
+    pub keep_last: bool,
 }
 
 impl Default for Retention {
@@ -20,6 +23,7 @@ impl Default for Retention {
             messages_max: 100_000,
             bytes_max: 64 << 20,
             age_max: Duration::from_secs(24 * 60 * 60),
+            keep_last: false,
         }
     }
 }

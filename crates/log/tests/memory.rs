@@ -183,6 +183,23 @@ fn bytes_age_and_the_whole_are_bounded() {
 }
 
 #[test]
+fn the_newest_of_a_topic_may_be_kept_whatever_its_age() {
+    let retention =
+        Retention { age_max: Duration::from_millis(100), keep_last: true, ..Retention::default() };
+    let aging = log(retention, MemoryLimits::default());
+    for time in [0, 50] {
+        let mut expiring = message("u", "x", time);
+        expiring.expires = Some(Time::from_millis(500));
+        append(&aging, vec![message("t", "x", time), expiring]).unwrap();
+    }
+    let left = |now| {
+        aging.tick(Time::from_millis(now));
+        read(&aging, &["**"], after(0), ALL).0
+    };
+    assert_eq!((left(120), left(400), left(500)), (vec![3, 4], vec![3, 4], vec![3]));
+}
+
+#[test]
 fn no_more_topics_than_allowed_and_a_refused_batch_leaves_nothing() {
     let log = log(Retention::default(), MemoryLimits { bytes_max: 1 << 20, topics_max: 2 });
     put(&log, "a", "x");

@@ -17,6 +17,7 @@ pub(crate) fn namespaces(config: &Config) -> Result<Namespaces, FilterError> {
             messages_max: rules.max_messages as u64,
             bytes_max: rules.max_bytes as u64,
             age_max: rules.max_age,
+            keep_last: rules.keep_last,
         },
         publish: rules.publish,
         subscribe: rules.subscribe,

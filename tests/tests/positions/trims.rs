@@ -258,3 +258,27 @@ fn a_live_reader_that_is_trimmed_under_is_told() {
         assert!(told > 0, "{via:?}: nothing was lost, so this test showed nothing");
     }
 }
+
+/// What a topic says now is kept until it says otherwise, in either log and over a restart.
+#[test]
+fn the_last_value_of_a_topic_stays_whatever_its_age() {
+    let folder = Folder::new();
+    let namespace = r#"[{match="state/**", max_age="1s", retain="last"},
+        {match="mem/**", max_age="1s", retain="last", durability="volatile"},
+        {match="**", max_age="1s"}]"#;
+    let settings = [("NAMESPACE", namespace), ("DATA", &folder.text())];
+    let mut server = Server::with(&settings);
+    for topic in ["state/door", "mem/door", "log/door"] {
+        for text in ["open", "shut"] {
+            server.publish(topic, text);
+        }
+    }
+    let data = |server: &Server, topic: &str| server.get(&format!("/t/{topic}?since=start")).data();
+    until("what is too old is gone", || data(&server, "log/door").is_empty().then_some(()));
+    for topic in ["state/door", "mem/door"] {
+        until(topic, || (data(&server, topic) == ["shut"]).then_some(()));
+    }
+    server.kill();
+    let server = Server::with(&settings);
+    assert_eq!(data(&server, "state/door"), ["shut"]);
+}

@@ -138,6 +138,7 @@ fn open_log(folder: &Path) -> anyhow::Result<DiskLog> {
         messages_max: MESSAGES_MAX,
         bytes_max: u64::MAX,
         age_max: Duration::from_secs(86_400),
+        keep_last: false,
     };
     let options = DiskOptions {
         kind: LogKind::Durable,

@@ -42,8 +42,10 @@ impl State {
             let Some(segment) = self.segments.get(holder) else { return };
             let Some(row) = segment.rows.row_of(topic.first) else { return };
             let expired = segment.rows.expires(row).is_some_and(|expires| expires <= now);
-            let is_over =
-                expired || self.is_over(number, retention) || segment.rows.time(row) < horizon;
+            let is_protected = retention.keep_last && topic.count == 1;
+            let is_over = expired
+                || self.is_over(number, retention)
+                || (segment.rows.time(row) < horizon && !is_protected);
             if !is_over {
                 return;
             }

@@ -139,9 +139,10 @@ impl State {
         while let Some(topic) = self.topics.get(name)
             && let Some(oldest) = topic.records.front()
         {
+            let is_last = topic.records.len() == 1;
             let over = topic.records.len() as u64 > retention.messages_max.max(1)
-                || (topic.bytes > retention.bytes_max && topic.records.len() > 1)
-                || oldest.message.time < horizon
+                || (topic.bytes > retention.bytes_max && !is_last)
+                || (oldest.message.time < horizon && !(is_last && retention.keep_last))
                 || oldest.message.is_expired(now);
             if !over {
                 break;

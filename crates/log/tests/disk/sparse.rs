@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidings_log::{Batch, Cursor, DiskLog, DiskOptions, Level, Log, Retention, Threads, check};
-use tidings_model::{GapReason, Time, Topic};
+use tidings_model::{GapReason, Message, Time, Topic};
 
 use crate::support::{
     ALL, FakeDisk, append_batch, chance, message, options, payloads, read, token, wanted,
 };
 
-/// How many messages of which topic are kept.
-const TOPICS: [(&str, u64); 4] = [("one", 1), ("two", 2), ("many", 30), ("all", 1000)];
+/// How many messages of which topic are kept at least. Those of `last` are too old soon.
+const TOPICS: [(&str, u64); 4] = [("one", 1), ("last", 1), ("many", 30), ("all", 1000)];
 
 const SEGMENT_BYTES: u64 = 1600;
 
@@ -25,6 +25,10 @@ fn keep_of(topic: &str) -> u64 {
 
 fn sparse_options() -> DiskOptions {
     let policy = |topic: &Topic| {
+        if topic.as_str() == "last" {
+            let age_max = Duration::from_millis(50);
+            return Retention { age_max, keep_last: true, ..Retention::default() };
+        }
         let messages_max = keep_of(topic.as_str());
         Retention { messages_max, ..Retention::default() }
     };
@@ -62,7 +66,7 @@ struct Story {
     durable: u64,
 }
 
-/// Mostly `one` and `two`, so that segments soon hold little that is kept.
+/// Mostly `one` and `last`, so that segments soon hold little that is kept.
 fn tell(disk: &FakeDisk, seed: u64, batches: u64, os: bool) -> Story {
     let mut below = chance(seed);
     let mut story = Story::default();
@@ -73,7 +77,9 @@ fn tell(disk: &FakeDisk, seed: u64, batches: u64, os: bool) -> Story {
         let count = 1 + below(3);
         let level = if os && below(3) > 0 { Level::Os } else { Level::Fsync };
         let payload = |part: u64| format!("{topic} {batch}.{part}");
-        let messages = (0..count).map(|part| message(topic, &payload(part))).collect();
+        let time = Time::from_millis(5_000 + 10 * batch);
+        let dated = |part| Message { time, ..message(topic, &payload(part)) };
+        let messages = (0..count).map(dated).collect();
         let first = log.end().offset + 1;
         // What is refused may be there all the same.
         for part in 0..count {
@@ -86,6 +92,9 @@ fn tell(disk: &FakeDisk, seed: u64, batches: u64, os: bool) -> Story {
         story.visible = first + count - 1;
         if level == Level::Fsync {
             story.durable = story.visible;
+        }
+        if below(8) == 0 {
+            log.tick(time);
         }
     }
     story
@@ -107,10 +116,10 @@ impl Story {
         assert!(end >= self.visible, "{what}: an offset would be given twice");
         for (filter, topics) in [
             (&["one"][..], &["one"][..]),
-            (&["two"], &["two"]),
+            (&["last"], &["last"]),
             (&["many"], &["many"]),
-            (&["all", "two"], &["all", "two"]),
-            (&["*"], &["one", "two", "many", "all"]),
+            (&["all", "last"], &["all", "last"]),
+            (&["*"], &["one", "last", "many", "all"]),
         ] {
             // Some positions, and all near the end.
             let is_looked_at =
@@ -195,6 +204,54 @@ fn one_message_does_not_pin_its_segment_nor_those_after_it() {
     }
 }
 
+/// A topic's newest message is kept for as long as its publisher wished, in whatever is left of its
+/// segment.
+#[test]
+fn the_newest_of_a_topic_may_be_kept_whatever_its_age() {
+    let disk = FakeDisk::default();
+    let reopen = |now| {
+        let policy = |topic: &Topic| {
+            let keep_last = topic.as_str().starts_with("last");
+            Retention { age_max: Duration::from_secs(10), keep_last, ..Retention::default() }
+        };
+        let policy = Box::new(policy);
+        let options = sparse_options();
+        let options = DiskOptions { policy, ..options };
+        DiskLog::open(Box::new(disk.clone()), options, Time::from_millis(now)).unwrap().0
+    };
+    let log = reopen(0);
+    let put = |topic: &str, payload: &str, expires: Option<u64>| {
+        let mut message = message(topic, payload);
+        message.expires = expires.map(Time::from_millis);
+        let messages = vec![message];
+        append_batch(&log, Batch { messages, token: None, level: Level::Fsync }).unwrap();
+    };
+    for number in 0..60 {
+        put(["last/1", "other"][number % 2], &number.to_string(), None);
+    }
+    put("last/expiring", "x", Some(30_000));
+    for number in 0..60 {
+        put("other", &number.to_string(), None);
+    }
+    let kept = |log: &DiskLog| payloads(&read(log, &["**"], Cursor::default()).0);
+    log.tick(Time::from_millis(20_000));
+    assert_eq!(kept(&log), ["58", "x"]);
+    let bytes = |disk: &FakeDisk| -> usize {
+        let names = segments(disk);
+        names[..names.len() - 1].iter().map(|name| disk.content(name).len()).sum()
+    };
+    assert!(bytes(&disk) < 500, "{} bytes pin two messages", bytes(&disk));
+    drop(log);
+    let log = reopen(20_000);
+    assert_eq!(kept(&log), ["58", "x"]);
+    let lost = read(&log, &["last/1"], after(5)).1.lost;
+    assert_eq!(lost, Some((57, GapReason::Trimmed)));
+    log.tick(Time::from_millis(30_000));
+    assert_eq!(kept(&log), ["58"], "its own time is over");
+    assert_eq!(read(&log, &["last/expiring"], after(5)).1.lost, None);
+    assert_eq!(kept(&reopen(1_000_000_000)), ["58"]);
+}
+
 /// What a reader has found stays readable, whatever becomes of its segments meanwhile.
 #[test]
 fn what_was_found_can_be_loaded_after_its_segment_was_copied_or_removed() {
@@ -205,7 +262,7 @@ fn what_was_found_can_be_loaded_after_its_segment_was_copied_or_removed() {
     let found = log.find(&wanted(&["*"]), Cursor::default(), ALL);
     let there = read(&log, &["*"], Cursor::default()).0.len();
     for number in 0..100 {
-        for topic in ["one", "two", "many"] {
+        for topic in ["one", "last", "many"] {
             let messages = vec![message(topic, &number.to_string())];
             append_batch(&log, Batch { messages, token: None, level: Level::Fsync }).unwrap();
         }

@@ -147,6 +147,8 @@ pub(super) static NAMESPACE_KEYS: &[Key<Rules>] = &[
         "Most bytes kept for each topic."),
     key("max_age", "24h", Span(1..=3650 * DAY, |r| &mut r.max_age),
         "How long a message is kept."),
+    key("retain", "recent", Choice(&["recent", "last"], |r, name| r.keep_last = name == "last"),
+        "last: the newest message of each topic is kept however old it is. recent: as long as max_age says."),
     key("publish", "true", Switch(|r| &mut r.publish),
         "Whether clients may publish."),
     key("subscribe", "true", Switch(|r| &mut r.subscribe),
@@ -197,6 +199,7 @@ pub(super) const BLANK: Config = Config {
     namespaces: Vec::new(),
     otherwise: Rules {
         durability: None,
+        keep_last: false,
         max_messages: 0,
         max_bytes: 0,
         max_age: Duration::ZERO,

@@ -154,6 +154,8 @@ pub(crate) struct Namespace {
 pub(crate) struct Rules {
     /// Which log holds the topics; `None` is the durable one, unless there is no `data`.
     pub durability: Option<Durability>,
+    /// Whether the newest message of each topic is kept whatever its age.
+    pub keep_last: bool,
     /// Most messages kept for each topic.
     pub max_messages: usize,
     /// Most bytes kept for each topic.

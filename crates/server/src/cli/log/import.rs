@@ -164,8 +164,12 @@ impl Target {
     fn log(&mut self, time: Time) -> anyhow::Result<&DiskLog> {
         if let Some(disk) = self.disk.take() {
             // What is too much or too old is for the server to remove, which knows its rules.
-            let everything =
-                Retention { messages_max: u64::MAX, bytes_max: u64::MAX, age_max: Duration::MAX };
+            let everything = Retention {
+                messages_max: u64::MAX,
+                bytes_max: u64::MAX,
+                age_max: Duration::MAX,
+                keep_last: true,
+            };
             let options = DiskOptions {
                 kind: LogKind::Durable,
                 fresh_epoch: rand::random(),

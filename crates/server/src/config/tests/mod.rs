@@ -159,6 +159,7 @@ fn the_defaults_as_promised() {
         config.otherwise,
         Rules {
             durability: None,
+            keep_last: false,
             max_messages: 100_000,
             max_bytes: 64 << 20,
             max_age: Duration::from_secs(86_400),
@@ -199,7 +200,7 @@ fn names_are_unique() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), KEYS.len());
-    assert_eq!(NAMESPACE_KEYS.len(), 6);
+    assert_eq!(NAMESPACE_KEYS.len(), 7);
 }
 
 #[test]
