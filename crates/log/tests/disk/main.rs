@@ -6,6 +6,7 @@ mod backup;
 mod levels;
 mod sparse;
 mod support;
+mod wildcards;
 
 use tidings_log::{
     AppendError, Cursor, DiskLog, DiskOptions, Log, MemoryLimits, MemoryLog, Retention, Threads,
