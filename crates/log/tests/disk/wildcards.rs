@@ -10,10 +10,14 @@ use crate::support::{FakeDisk, append_batch, chance, message, options, wanted};
 const LOOK_MAX: usize = 16_384;
 
 fn open(disk: &FakeDisk, messages_max: u64) -> DiskLog {
+    open_with(disk, messages_max, 100_000)
+}
+
+fn open_with(disk: &FakeDisk, messages_max: u64, segment_bytes: u64) -> DiskLog {
     let options = DiskOptions {
         topics_max: 1_000_000,
         threads: Threads::Callers,
-        ..options(messages_max, 100_000)
+        ..options(messages_max, segment_bytes)
     };
     DiskLog::open(Box::new(disk.clone()), options, Time::from_millis(6_000)).unwrap().0
 }
@@ -75,6 +79,26 @@ fn one_call_is_bounded_however_many_topics_there_are() {
     assert!((4..=12).contains(&calls), "{calls} calls for {count} messages");
     let (offsets, _) = read_all(&log, &["1/*"], 5000);
     assert_eq!(offsets, (1..=count as u64 / 2).map(|n| 2 * n).collect::<Vec<_>>());
+}
+
+/// The segment that is written to has no list of its topics, and each message is looked at.
+#[test]
+fn one_call_is_bounded_in_the_last_segment() {
+    let log = open_with(&FakeDisk::default(), 1_000_000, 16 << 20);
+    fill(&log, (0..4 * LOOK_MAX).map(|number| format!("often/{}", number % 10)));
+    let calls = read_all(&log, &["none/*"], 100).1;
+    assert!((4..=5).contains(&calls), "{calls} calls");
+}
+
+/// Having looked at very many topics in vain, a call may end just where there is something.
+#[test]
+fn a_call_that_ends_between_segments_does_not_stand_still() {
+    let disk = FakeDisk::default();
+    let log = open_with(&disk, 1_000_000, 650_000);
+    let topics = |name: &'static str, count| (0..count).map(move |n| format!("{name}/{n}"));
+    fill(&log, topics("a", 12_000).chain(topics("b", 12_000)));
+    let log = open_with(&disk.after_kill(), 1_000_000, 650_000);
+    assert_eq!(read_all(&log, &["b/*"], 5000).0, (12_001..=24_000).collect::<Vec<_>>());
 }
 
 /// However many match, and however little is kept: the same as looking at each message.
