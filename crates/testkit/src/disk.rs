@@ -37,7 +37,8 @@ struct State {
     fail_from: Option<u64>,
     /// Bytes that still fit.
     room: Option<u64>,
-    fail_sync: bool,
+    /// How many syncs there are until one fails.
+    fail_sync: Option<u64>,
     reads: u64,
     syncs: u64,
     /// Most bytes that one call reads.
@@ -67,10 +68,11 @@ impl FakeDisk {
         self.state().room = bytes;
     }
 
-    /// The next sync of a file fails. As with a true disk, what was written since the last one is
-    /// lost, though it can still be read; and the sync after it says nothing of that.
-    pub fn fail_next_sync(&self) {
-        self.state().fail_sync = true;
+    /// The `n`-th sync of a file from now on fails, the next being the first. As with a true disk,
+    /// what was written since the last one is lost, though it can still be read; and the sync after
+    /// it says nothing of that.
+    pub fn fail_sync(&self, n: u64) {
+        self.state().fail_sync = Some(n);
     }
 
     /// How many calls have read.
@@ -279,7 +281,8 @@ impl DiskFile for FakeFile {
 
     fn sync(&self) -> io::Result<()> {
         self.disk.change(|state| {
-            if std::mem::take(&mut state.fail_sync) {
+            state.fail_sync = state.fail_sync.and_then(|left| left.checked_sub(1));
+            if state.fail_sync == Some(0) {
                 lock(&self.file).forget();
                 return Err(io::Error::other("the disk is ill"));
             }

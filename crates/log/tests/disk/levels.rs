@@ -129,7 +129,7 @@ fn a_failed_sync_means_that_what_was_visible_may_be_lost() {
     let log = reopen(&disk, 1 << 20);
     put(&log, Level::Fsync, "1").unwrap();
     put(&log, Level::Os, "2").unwrap();
-    disk.fail_next_sync();
+    disk.fail_sync(1);
     assert!(matches!(put(&log, Level::Fsync, "3"), Err(AppendError::Storage(_))));
     assert!(matches!(put(&log, Level::Os, "4"), Err(AppendError::Storage(_))));
     drop(log);

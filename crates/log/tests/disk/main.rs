@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets the impossible should stop there")]
 
 mod backup;
+mod callers;
 mod levels;
 mod sparse;
 mod support;
@@ -174,7 +175,7 @@ fn a_failed_sync_means_not_stored_and_never_later() {
     let disk = FakeDisk::default();
     let log = open(&disk, 1000, 1 << 20);
     append(&log, vec![message("t", "1")]).unwrap();
-    disk.fail_next_sync();
+    disk.fail_sync(1);
     assert!(matches!(append(&log, vec![message("t", "2")]), Err(AppendError::Storage(_))));
     assert!(matches!(append(&log, vec![message("t", "3")]), Err(AppendError::Storage(_))));
     assert_eq!(payloads(&read(&log, &["t"], Cursor::default()).0), ["1"], "reading goes on");

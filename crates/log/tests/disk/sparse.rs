@@ -309,6 +309,23 @@ fn no_loss_of_power_brings_back_or_takes_anything() {
     }
 }
 
+/// Any one sync fails; then nothing more is stored, and nothing that was durable is gone.
+#[test]
+fn no_failed_sync_takes_anything() {
+    for (seed, os) in [(1, false), (2, true)] {
+        let whole = FakeDisk::default();
+        tell(&whole, seed, 60, os);
+        let mut below = chance(seed);
+        for failing in 1..=whole.syncs() {
+            let disk = FakeDisk::default();
+            disk.fail_sync(failing);
+            let story = tell(&disk, seed, 60, os);
+            let what = format!("seed {seed}, sync {failing}");
+            story.check(&disk.after_power_loss(|| below(2) == 1), &what);
+        }
+    }
+}
+
 /// A disk that fills up while a segment is copied costs nothing but the room.
 #[test]
 fn a_disk_that_is_full_while_copying_loses_nothing() {
@@ -388,6 +405,22 @@ fn a_flipped_bit_in_a_copy_costs_what_it_hit_and_is_told() {
                 }
             }
         }
+    }
+}
+
+/// Without what is remembered nobody could be told what is gone: so it is not guessed.
+#[test]
+fn damaged_marks_are_refused() {
+    let disk = FakeDisk::default();
+    tell(&disk, 4, 60, false);
+    let marks = disk.content("marks");
+    for at in 0..marks.len() {
+        let flipped = disk.after_kill();
+        let mut bytes = marks.clone();
+        bytes[at] ^= 1 << (at % 8);
+        flipped.set_content("marks", bytes);
+        let opened = DiskLog::open(Box::new(flipped), sparse_options(), Time::default());
+        assert!(opened.is_err(), "byte {at}");
     }
 }
 
