@@ -128,7 +128,14 @@ impl Wire {
     /// Reads an answer's head; the body stays unread.
     #[track_caller]
     pub fn head(&mut self) -> Response {
-        let head = self.read_until(b"\r\n\r\n");
+        self.try_head()
+            .unwrap_or_else(|| panic!("the server closed instead of answering; {self:?}"))
+    }
+
+    /// Reads an answer's head, or nothing when the server closed before its end.
+    #[track_caller]
+    pub fn try_head(&mut self) -> Option<Response> {
+        let head = self.try_read_until(b"\r\n\r\n")?;
         let head = String::from_utf8(head).unwrap_or_else(|error| panic!("{error}"));
         let mut lines = head.trim_end().split("\r\n");
         let first = lines.next().unwrap_or_default();
@@ -141,7 +148,7 @@ impl Wire {
                 None => panic!("not a header line: {line:?}"),
             })
             .collect();
-        Response { status, headers, body: Vec::new() }
+        Some(Response { status, headers, body: Vec::new() })
     }
 
     /// Reads a whole answer to a request of `method` (RFC 9112 section 6.3).

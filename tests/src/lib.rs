@@ -7,14 +7,17 @@
 pub mod crash;
 mod folder;
 mod http;
+mod lines;
 mod load;
 mod position;
 mod program;
 mod random;
 mod reader;
 mod server;
+mod session;
 mod socket;
 mod stream;
+mod visit;
 mod volume;
 mod wire;
 
@@ -26,8 +29,10 @@ pub use program::{Finished, Program, use_binary};
 pub use random::Random;
 pub use reader::{Reader, Via};
 pub use server::Server;
+pub use session::Wish;
 pub use socket::{Socket, handshake, masked};
 pub use stream::{Sse, Stream};
+pub use visit::{Parting, Visit};
 pub use volume::{Kind, Volume, faults_not_possible, skipped};
 pub use wire::Wire;
 

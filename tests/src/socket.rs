@@ -98,11 +98,17 @@ impl Socket {
             let body = wire.read_exact(length.unwrap_or_default());
             return Err(Response { body, ..head });
         }
+        Ok(Socket::resume(wire, head))
+    }
+
+    /// A socket whose handshake was answered with this head.
+    #[track_caller]
+    pub(crate) fn resume(wire: Wire, head: Response) -> Socket {
         assert_eq!(head.header("sec-websocket-accept"), Some(accept_key(KEY).as_str()));
         assert_eq!(head.list("upgrade"), ["websocket"], "{head:?}");
         assert_eq!(head.list("connection"), ["upgrade"], "{head:?}");
         let decoder = Decoder::new(Role::Client, LIMITS);
-        Ok(Socket { head, wire, decoder, items: VecDeque::new() })
+        Socket { head, wire, decoder, items: VecDeque::new() }
     }
 
     /// Sends a text message.
@@ -115,6 +121,11 @@ impl Socket {
     #[track_caller]
     pub fn send_json(&mut self, value: &Value) {
         self.send_text(&value.to_string());
+    }
+
+    /// Sends a JSON value as a text message, unless the server has closed.
+    pub fn try_send_json(&mut self, value: &Value) -> std::io::Result<()> {
+        self.wire.try_send(masked(Opcode::Text, value.to_string().as_bytes()))
     }
 
     /// Sends a whole frame, masked as it must be.

@@ -43,9 +43,21 @@ impl Wire {
         Wire::over(connected, address)
     }
 
+    /// Connects, unless nobody listens there.
+    #[track_caller]
+    pub fn try_connect(address: SocketAddr) -> Option<Wire> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE);
+        stream.ok().map(Wire::prepared)
+    }
+
     #[track_caller]
     fn over(stream: std::io::Result<TcpStream>, address: SocketAddr) -> Wire {
         let stream = stream.unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
+        Wire::prepared(stream)
+    }
+
+    #[track_caller]
+    fn prepared(stream: TcpStream) -> Wire {
         let nodelay = stream.set_nodelay(true).and(stream.set_write_timeout(Some(PATIENCE)));
         nodelay.unwrap_or_else(|error| panic!("cannot prepare a socket: {error}"));
         Wire { stream, unread: Vec::new() }
@@ -71,33 +83,48 @@ impl Wire {
     /// Everything up to and including `end`.
     #[track_caller]
     pub fn read_until(&mut self, end: &[u8]) -> Vec<u8> {
+        self.try_read_until(end).unwrap_or_else(|| {
+            let end = end.escape_ascii().to_string();
+            panic!("the server closed before {end:?}; {self:?}")
+        })
+    }
+
+    /// Everything up to and including `end`, or nothing when the server closed before.
+    #[track_caller]
+    pub fn try_read_until(&mut self, end: &[u8]) -> Option<Vec<u8>> {
         let deadline = Instant::now() + PATIENCE;
         let mut searched = 0;
         loop {
             let from = searched;
             let found = self.unread[from..].windows(end.len()).position(|window| window == end);
             if let Some(at) = found {
-                return self.unread.drain(..from + at + end.len()).collect();
+                return Some(self.unread.drain(..from + at + end.len()).collect());
             }
             searched = self.unread.len().saturating_sub(end.len() - 1);
-            let more = self.fill(deadline);
-            assert!(
-                more,
-                "the server closed before {:?}; {self:?}",
-                end.escape_ascii().to_string()
-            );
+            if !self.fill(deadline) {
+                return None;
+            }
         }
     }
 
     /// The next `count` bytes.
     #[track_caller]
     pub fn read_exact(&mut self, count: usize) -> Vec<u8> {
+        self.try_read_exact(count).unwrap_or_else(|| {
+            panic!("the server closed before {count} bytes were there; {self:?}")
+        })
+    }
+
+    /// The next `count` bytes, or nothing when the server closed before.
+    #[track_caller]
+    pub fn try_read_exact(&mut self, count: usize) -> Option<Vec<u8>> {
         let deadline = Instant::now() + PATIENCE;
         while self.unread.len() < count {
-            let more = self.fill(deadline);
-            assert!(more, "the server closed before {count} bytes were there; {self:?}");
+            if !self.fill(deadline) {
+                return None;
+            }
         }
-        self.unread.drain(..count).collect()
+        Some(self.unread.drain(..count).collect())
     }
 
     /// Whatever comes next, or nothing when the server has closed.
