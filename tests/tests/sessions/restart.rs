@@ -140,3 +140,31 @@ fn what_was_answered_is_known_after_a_kill() {
     server.kill();
     assert_eq!(self::server(&folder).session_names(), left);
 }
+/// What many connections took up to the very end is stored before the process is gone.
+#[test]
+fn told_to_end_it_stores_how_far_everyone_has_come() {
+    let folder = Folder::new();
+    let mut server = server(&folder);
+    let names: Vec<String> = (0..60).map(|number| format!("s{number:02}")).collect();
+    let ways = [Via::Sse, Via::Ndjson, Via::Ws, Via::V1];
+    let mut visits: Vec<Visit> = names
+        .iter()
+        .zip(ways.into_iter().cycle())
+        .map(|(name, via)| Visit::open(&server, via, &Wish::new(name).topics(&["t"])))
+        .collect();
+    let last = server.publish_numbers("t", 0..3);
+    for visit in &mut visits {
+        visit.take(3);
+    }
+    server.terminate();
+    for visit in &mut visits {
+        assert!(visit.parting().said["retryMs"].is_u64());
+    }
+    drop(visits);
+    assert!(server.wait().success());
+    let server = self::server(&folder);
+    for name in &names {
+        assert_eq!(server.session(name)["position"], last.as_str(), "{name}");
+        assert!(server.get(&format!("/t?session={name}")).events().is_empty(), "{name}");
+    }
+}

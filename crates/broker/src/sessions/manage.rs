@@ -3,7 +3,6 @@
 
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use tidings_log::{AppendError, Batch, Budget, Cursor, Level};
@@ -56,9 +55,7 @@ impl Broker {
 
     /// Stores what has changed of sessions. To be called about once a second, and at the end.
     pub fn save_sessions(&self, now: Time) {
-        let unsaved = std::mem::take(&mut *lock(&self.sessions().unsaved));
-        for entry in unsaved {
-            entry.is_unsaved.store(false, Ordering::SeqCst);
+        for entry in self.sessions().unsaved.take() {
             let mut state = lock(&entry.state);
             if state.is_gone {
                 continue;
@@ -66,11 +63,13 @@ impl Broker {
             if state.holder.is_none() && state.left.is_none() {
                 state.left = Some(now);
             }
-            let (broker, again) = (self.clone(), Arc::clone(&entry));
+            // Nothing of the broker's own: the log would be kept alive by what it has to do, and a
+            // process that ends would not wait for it.
+            let (unsaved, again) = (self.sessions().unsaved.clone(), Arc::clone(&entry));
             let done = Box::new(move |result: Result<(), Refusal>| {
                 // The log has said why; the next time may be better.
                 if result.is_err() {
-                    broker.sessions().save_later(&again);
+                    unsaved.add(&again);
                 }
             });
             self.store(&entry, &state, now, done);

@@ -32,10 +32,29 @@ const AGED_MAX: usize = 4096;
 pub(crate) struct Sessions {
     limits: SessionLimits,
     known: Mutex<BTreeMap<SessionName, Arc<Entry>>>,
-    /// Sessions that are to be stored when there is time.
-    unsaved: Mutex<Vec<Arc<Entry>>>,
+    unsaved: Later,
     /// Whose expiry was looked at last.
     aged: Mutex<Option<SessionName>>,
+}
+
+/// Sessions that are to be stored when there is time.
+#[derive(Clone, Default)]
+struct Later(Arc<Mutex<Vec<Arc<Entry>>>>);
+
+impl Later {
+    fn add(&self, entry: &Arc<Entry>) {
+        if !entry.is_unsaved.swap(true, Ordering::SeqCst) {
+            lock(&self.0).push(Arc::clone(entry));
+        }
+    }
+
+    fn take(&self) -> Vec<Arc<Entry>> {
+        let entries = std::mem::take(&mut *lock(&self.0));
+        for entry in &entries {
+            entry.is_unsaved.store(false, Ordering::SeqCst);
+        }
+        entries
+    }
 }
 
 /// What sessions may be.
@@ -99,7 +118,7 @@ impl Sessions {
         Sessions {
             limits,
             known: Mutex::default(),
-            unsaved: Mutex::default(),
+            unsaved: Later::default(),
             aged: Mutex::default(),
         }
     }
@@ -127,13 +146,6 @@ impl Sessions {
         let mut known = lock(&self.known);
         if known.get(&entry.name).is_some_and(|other| Arc::ptr_eq(other, entry)) {
             known.remove(&entry.name);
-        }
-    }
-
-    /// A session is to be stored when there is time.
-    fn save_later(&self, entry: &Arc<Entry>) {
-        if !entry.is_unsaved.swap(true, Ordering::SeqCst) {
-            lock(&self.unsaved).push(Arc::clone(entry));
         }
     }
 
@@ -241,7 +253,7 @@ impl Attached {
         if state.generation == self.generation {
             state.sent = position;
             if events {
-                sessions.save_later(&self.entry);
+                sessions.unsaved.add(&self.entry);
             }
         }
     }
@@ -260,7 +272,7 @@ impl Attached {
         let mut state = lock(&self.entry.state);
         if state.generation == self.generation {
             state.let_go();
-            sessions.save_later(&self.entry);
+            sessions.unsaved.add(&self.entry);
         }
     }
 }
