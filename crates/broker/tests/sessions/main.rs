@@ -2,136 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets the impossible should stop there")]
 
+mod support;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, SessionLimits, Shard, SubKey};
-use tidings_log::{Batch, Budget, Cursor, Level, Log, MemoryLimits, MemoryLog, Retention};
-use tidings_model::{
-    AckMode, Delivery, Durability, EventType, Headers, LogKind, Manage, Managed, Message, PerLog,
-    Position, Refusal, Selection, SessionEnd, SessionName, SessionOptions, Since, Slow,
-    SubscribeOptions, Time, Topic, TopicFilter,
-};
+use tidings_broker::SessionLimits;
+use tidings_model::{AckMode, LogKind, Manage, Managed, Position, Refusal, SessionEnd, Since};
 
-const NOW: Time = Time::from_millis(1_000_000);
-const BUDGET: Budget = Budget { records: 100, bytes: 1 << 20 };
-
-fn logs() -> Logs {
-    PerLog::from_fn(|kind| {
-        let policy = Box::new(|_: &Topic| Retention::default());
-        Arc::new(MemoryLog::new(kind, 1, MemoryLimits::default(), policy)) as Arc<dyn Log>
-    })
-}
-
-/// The same logs, as a process finds them that begins now.
-fn again(logs: &Logs) -> Logs {
-    let fresh = self::logs();
-    let wanted = Selection::new(["**", "$session/*"].map(|text| TopicFilter::new(text).unwrap()));
-    for kind in LogKind::ALL {
-        let mut records = Vec::new();
-        logs[kind].read(&wanted, Cursor::default(), Time::default(), BUDGET, &mut records);
-        assert_eq!(records.len() as u64, logs[kind].end().offset, "all of it");
-        for record in records {
-            let messages = vec![Message::clone(&record.message)];
-            fresh[kind].append(
-                Batch { messages, token: None, level: Level::Fsync },
-                Box::new(|result| assert!(result.is_ok())),
-            );
-        }
-    }
-    fresh
-}
-
-fn broker(logs: &Logs, limits: SessionLimits) -> Broker {
-    let otherwise = Namespace {
-        topics: TopicFilter::new("**").unwrap(),
-        durability: Durability::Fsync,
-        retention: Retention::default(),
-        publish: true,
-        subscribe: true,
-    };
-    let limits = Limits { sessions: limits, ..Limits::default() };
-    let logs = PerLog::from_fn(|kind| Arc::clone(&logs[kind]));
-    Broker::new(Namespaces::new(Vec::new(), otherwise), logs, limits, Box::new(|work| work()), NOW)
-}
-
-fn publish(broker: &Broker, payload: &str) -> Position {
-    let message = Message {
-        topic: Topic::new("t").unwrap(),
-        payload: Bytes::from(payload.to_owned()),
-        content_type: "text/plain".into(),
-        event_type: EventType::MESSAGE,
-        headers: Headers::default(),
-        from: None,
-        key: None,
-        time: NOW,
-        expires: None,
-    };
-    let position = Arc::new(Mutex::new(None));
-    let put = Arc::clone(&position);
-    let done = Box::new(move |result: Result<tidings_model::Published, Refusal>| {
-        *put.lock().unwrap() = Some(result.unwrap().position);
-    });
-    broker.publish(vec![message], None, NOW, done);
-    let position = position.lock().unwrap();
-    position.unwrap()
-}
-
-fn name(text: &str) -> SessionName {
-    SessionName::new(text).unwrap()
-}
-
-fn options(session: &str, topics: &[&str], acks: AckMode) -> SubscribeOptions {
-    let session = SessionOptions { name: name(session), acks: Some(acks), expiry: None };
-    SubscribeOptions {
-        filters: topics.iter().map(|text| TopicFilter::new(text).unwrap()).collect(),
-        since: None,
-        otherwise: Since::Now,
-        slow: Slow::Gap,
-        window: None,
-        limit: None,
-        session: Some(session),
-    }
-}
-
-fn attach(
-    broker: &Broker,
-    shard: &mut Shard,
-    options: SubscribeOptions,
-) -> Result<SubKey, Refusal> {
-    let subscribed = shard.subscribe(1, options, NOW);
-    if let Some(unsaved) = subscribed.unsaved {
-        broker.save_session(unsaved, NOW, Box::new(|result| assert_eq!(result, Ok(()))));
-    }
-    subscribed.result.map(|(key, _)| key)
-}
-
-/// What there is to read, each with the how manieth time it is sent.
-fn read(shard: &mut Shard, key: SubKey) -> Vec<(String, u32)> {
-    let mut deliveries = Vec::new();
-    shard.read(key, NOW, BUDGET, &mut deliveries);
-    let events = deliveries.into_iter().map(|delivery| match delivery {
-        Delivery::Event(event) => {
-            let payload = event.record.message.payload.to_vec();
-            (String::from_utf8(payload).unwrap(), event.attempt)
-        }
-        Delivery::Gap(gap) => (gap.reason.as_str().to_owned(), 0),
-    });
-    events.collect()
-}
-
-fn manage(broker: &Broker, manage: Manage, now: Time) -> Result<Managed, Refusal> {
-    let result = Arc::new(Mutex::new(None));
-    let put = Arc::clone(&result);
-    broker.manage(manage, now, Box::new(move |result| *put.lock().unwrap() = Some(result)));
-    let result = result.lock().unwrap().take();
-    result.unwrap()
-}
-
-fn events(texts: &[(&str, u32)]) -> Vec<(String, u32)> {
-    texts.iter().map(|(text, attempt)| ((*text).to_owned(), *attempt)).collect()
-}
+use support::{NOW, again, attach, broker, events, logs, manage, name, options, publish, read};
 
 #[test]
 fn what_is_not_acknowledged_is_sent_again_also_after_a_restart() {
