@@ -10,7 +10,7 @@ mod stored;
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(crate) struct Sessions {
     unsaved: Later,
     /// Whose expiry was looked at last.
     aged: Mutex<Option<SessionName>>,
+    /// Connections that became a session so far.
+    connections: AtomicU64,
 }
 
 /// Sessions that are to be stored when there is time.
@@ -92,7 +94,8 @@ pub(crate) struct Eviction {
     pub(crate) shard: usize,
     pub(crate) key: usize,
     pub(crate) end: SessionEnd,
-    /// Which connection of the session it was.
+    /// Which connection it was. Its place may be another's by the time it is told, so no two
+    /// connections have the same number, whatever their sessions.
     pub(crate) generation: u64,
 }
 
@@ -120,6 +123,7 @@ impl Sessions {
             known: Mutex::default(),
             unsaved: Later::default(),
             aged: Mutex::default(),
+            connections: AtomicU64::new(0),
         }
     }
 
@@ -235,6 +239,7 @@ impl Claim<'_> {
             (filters, options.slow, acks, expiry);
         (state.sent, state.left) = (state.acked, None);
         state.holder = Some(Holder { shard, key });
+        state.generation = sessions.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let attached = Attached {
             entry: Arc::clone(self.entry),
             generation: state.generation,

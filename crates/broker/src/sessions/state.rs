@@ -8,6 +8,9 @@ use tidings_model::{AckMode, Mark, Position, Record, Slow, Time, TopicFilter};
 /// Most steps that are told apart. Beyond it an attempt may be counted too low.
 const STEPS_MAX: usize = 8;
 
+/// The number that no connection has.
+const NOBODY: u64 = 0;
+
 /// How one session is.
 pub(super) struct State {
     pub(super) filters: Vec<TopicFilter>,
@@ -24,7 +27,8 @@ pub(super) struct State {
     pub(super) holder: Option<Holder>,
     /// Since when nobody has it; not known at once when one goes.
     pub(super) left: Option<Time>,
-    /// Counts connections, so that one which is no longer it changes nothing.
+    /// The number of the connection that has it, so that one which has it no longer changes nothing.
+    /// Nobody's when nobody has it.
     pub(super) generation: u64,
     /// No longer in the list of sessions, or not yet.
     pub(super) is_gone: bool,
@@ -50,7 +54,7 @@ impl State {
             earlier: Stairs::default(),
             holder: None,
             left: None,
-            generation: 0,
+            generation: NOBODY,
             is_gone: false,
         }
     }
@@ -64,7 +68,7 @@ impl State {
     /// Whoever had it has it no longer: what was sent and not acknowledged will be sent again.
     pub(super) fn let_go(&mut self) {
         self.holder = None;
-        self.generation += 1;
+        self.generation = NOBODY;
         if is_beyond(self.sent, self.acked) {
             self.earlier.add(self.sent, 1);
         }

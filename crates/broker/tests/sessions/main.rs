@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets the impossible should stop there")]
 
+mod races;
 mod support;
 
 use std::sync::{Arc, Mutex};
