@@ -50,6 +50,10 @@ impl Broker {
     pub fn save_session(&self, unsaved: Unsaved, now: Time, done: SaveDone) {
         let Unsaved(entry) = unsaved;
         let state = lock(&entry.state);
+        // Deleted meanwhile: stored now it would be there again after a restart.
+        if state.is_gone {
+            return done(Err(Refusal::SessionUnknown(entry.name.clone())));
+        }
         self.store(&entry, &state, now, done);
     }
 
@@ -127,6 +131,9 @@ impl Broker {
             Err(refusal) => return done(Err(refusal)),
         };
         let mut state = lock(&entry.state);
+        if state.is_gone {
+            return done(Err(Refusal::SessionUnknown(name.clone())));
+        }
         let mut acked = state.acked;
         for log in LogKind::ALL {
             // What the session does not read is none of its business.
@@ -165,6 +172,9 @@ impl Broker {
             Err(refusal) => return done(Err(refusal)),
         };
         let mut state = lock(&entry.state);
+        if state.is_gone {
+            return done(Err(Refusal::SessionUnknown(name.clone())));
+        }
         let evicted = self.remove(&entry, &mut state);
         let done = Box::new(move |result: Result<(), Refusal>| {
             done(result.map(|()| Managed::Deleted));

@@ -173,7 +173,8 @@ impl Entry {
         Ok(Entry { name, topic, state: Mutex::new(state), is_unsaved: AtomicBool::new(false) })
     }
 
-    /// Takes the session for a subscription; nothing when it was deleted in this moment.
+    /// Takes the session for a subscription; nothing when it was deleted in this moment, and then it
+    /// is in the list no more.
     pub(crate) fn claim(self: &Arc<Self>) -> Option<Claim<'_>> {
         let state = lock(&self.state);
         let is_new = state.filters.is_empty();

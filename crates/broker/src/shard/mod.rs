@@ -130,14 +130,16 @@ impl Shard {
             return self.read_from(owner, &options, options.filters.clone(), since, None, now);
         };
         let broker = self.broker.clone();
-        let entry = match broker.sessions().entry(&session.name, !options.filters.is_empty()) {
-            Ok(entry) => entry,
-            Err(refusal) => return Subscribed::refused(refusal, Vec::new()),
-        };
-        // It may have been deleted in this very moment, or not have got its topics yet.
-        let Some(claim) = entry.claim() else {
-            let unknown = Refusal::SessionUnknown(session.name.clone());
-            return Subscribed::refused(unknown, Vec::new());
+        let mut entry;
+        let claim = loop {
+            entry = match broker.sessions().entry(&session.name, !options.filters.is_empty()) {
+                Ok(entry) => entry,
+                Err(refusal) => return Subscribed::refused(refusal, Vec::new()),
+            };
+            // It may have been deleted in this very moment; the next is another.
+            if let Some(claim) = entry.claim() {
+                break claim;
+            }
         };
         let (filters, since) = claim.resume(&options);
         if filters.is_empty() {

@@ -1,9 +1,12 @@
 //! Sessions that several threads do something with at the same moment, and in the worst order.
 
-use tidings_broker::SessionLimits;
-use tidings_model::AckMode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::{attach, broker, logs, options};
+use tidings_broker::SessionLimits;
+use tidings_model::{AckMode, Manage, Refusal};
+
+use crate::support::{NOW, again, attach, broker, logs, manage, name, options};
 
 /// Whoever was to be told has gone by itself, and another has its place in the thread.
 #[test]
@@ -18,4 +21,44 @@ fn a_takeover_that_is_told_too_late_is_told_to_nobody_else() {
     assert_eq!(first, other, "or this test shows nothing");
     older.dispatch(|_| {});
     assert_eq!(older.ended(other), None);
+}
+
+#[test]
+fn a_session_that_is_deleted_before_it_is_stored_stays_deleted() {
+    let logs = logs();
+    let here = broker(&logs, SessionLimits::default());
+    let mut shard = here.shard(Box::new(|| {}));
+    let subscribed = shard.subscribe(1, options("s", &["t"], AckMode::Explicit), NOW);
+    manage(&here, Manage::Delete(name("s")), NOW).unwrap();
+    let unknown = Refusal::SessionUnknown(name("s"));
+    let refused = Arc::new(AtomicBool::new(false));
+    let (told, expected) = (Arc::clone(&refused), Err(unknown.clone()));
+    let done = Box::new(move |result| told.store(result == expected, Ordering::SeqCst));
+    here.save_session(subscribed.unsaved.unwrap(), NOW, done);
+    assert!(refused.load(Ordering::SeqCst));
+    let after = broker(&again(&logs), SessionLimits::default());
+    assert_eq!(manage(&after, Manage::Show(name("s")), NOW), Err(unknown));
+}
+
+/// Whoever names topics begins a session, also when one of that name is deleted just then.
+#[test]
+fn a_session_that_is_deleted_at_that_moment_is_made_anew() {
+    let broker = broker(&logs(), SessionLimits::default());
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let deleter = scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                // There may be none at the moment.
+                let _ = manage(&broker, Manage::Delete(name("s")), NOW);
+            }
+        });
+        let mut shard = broker.shard(Box::new(|| {}));
+        let refused = (0..50_000).find_map(|_| {
+            let subscribed = shard.subscribe(1, options("s", &["t"], AckMode::Explicit), NOW);
+            subscribed.result.map(|(key, _)| shard.unsubscribe(key)).err()
+        });
+        stop.store(true, Ordering::Relaxed);
+        assert!(deleter.join().is_ok());
+        assert_eq!(refused, None);
+    });
 }

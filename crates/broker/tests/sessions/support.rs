@@ -33,7 +33,7 @@ pub(crate) fn again(logs: &Logs) -> Logs {
     for kind in LogKind::ALL {
         let mut records = Vec::new();
         logs[kind].read(&wanted, Cursor::default(), Time::default(), BUDGET, &mut records);
-        assert_eq!(records.len() as u64, logs[kind].end().offset, "all of it");
+        assert!(records.len() < BUDGET.records, "not all of it");
         for record in records {
             let messages = vec![Message::clone(&record.message)];
             fresh[kind].append(
