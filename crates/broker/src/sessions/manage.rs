@@ -3,6 +3,7 @@
 
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use tidings_log::{AppendError, Batch, Budget, Cursor, Level};
@@ -54,6 +55,13 @@ impl Broker {
         if state.is_gone {
             return done(Err(Refusal::SessionUnknown(entry.name.clone())));
         }
+        let refused = Arc::clone(&entry);
+        let done = Box::new(move |result: Result<(), Refusal>| {
+            if result.is_err() && !refused.is_stored.load(Ordering::SeqCst) {
+                refused.is_refused.store(true, Ordering::SeqCst);
+            }
+            done(result);
+        });
         self.store(&entry, &state, now, done);
     }
 
@@ -120,6 +128,7 @@ impl Broker {
             // Whoever was connected when the process ended is not now.
             state.left = Some(state.left.unwrap_or(now).min(now));
             if let Ok(entry) = Entry::new(name.clone(), state) {
+                entry.is_stored.store(true, Ordering::SeqCst);
                 known.insert(name, Arc::new(entry));
             }
         }
@@ -199,6 +208,13 @@ impl Broker {
     /// Appends a session as it is. Called with its lock held, so that the log has its states in
     /// order.
     fn store(&self, entry: &Arc<Entry>, state: &State, now: Time, done: SaveDone) {
+        let stored = Arc::clone(entry);
+        let done = Box::new(move |result: Result<(), Refusal>| {
+            if result.is_ok() {
+                stored.is_stored.store(true, Ordering::SeqCst);
+            }
+            done(result);
+        });
         self.append_to(entry, stored::encode(state).into(), now, None, done);
     }
 

@@ -86,6 +86,10 @@ pub(crate) struct Entry {
     topic: Topic,
     state: Mutex<State>,
     is_unsaved: AtomicBool,
+    /// Whether the log has it at all.
+    is_stored: AtomicBool,
+    /// Whether the log would not take it when it was to begin.
+    is_refused: AtomicBool,
 }
 
 /// A connection that has a session, and has to be told that it has it no longer.
@@ -170,7 +174,14 @@ impl Entry {
         // A session's name is a level of a topic by definition.
         let topic = Topic::new(&format!("{TOPICS}/{name}"))
             .map_err(|_| Refusal::SessionUnknown(name.clone()))?;
-        Ok(Entry { name, topic, state: Mutex::new(state), is_unsaved: AtomicBool::new(false) })
+        Ok(Entry {
+            name,
+            topic,
+            state: Mutex::new(state),
+            is_unsaved: AtomicBool::new(false),
+            is_stored: AtomicBool::new(false),
+            is_refused: AtomicBool::new(false),
+        })
     }
 
     /// Takes the session for a subscription; nothing when it was deleted in this moment, and then it
@@ -230,7 +241,8 @@ impl Claim<'_> {
             generation: state.generation,
         });
         state.let_go();
-        let changed = self.is_new
+        // One that is being stored just now is not there yet for this connection either.
+        let changed = !self.entry.is_stored.load(Ordering::SeqCst)
             || (&state.filters, state.slow, state.acks, state.expiry)
                 != (&filters, options.slow, acks, expiry);
         if self.is_new || acks == AckMode::Automatic {
@@ -276,8 +288,14 @@ impl Attached {
     /// The connection is gone.
     pub(crate) fn detach(&self, sessions: &Sessions) {
         let mut state = lock(&self.entry.state);
-        if state.generation == self.generation {
-            state.let_go();
+        if state.generation != self.generation {
+            return;
+        }
+        state.let_go();
+        if self.entry.is_refused.load(Ordering::SeqCst) {
+            // Nobody was told that it is there.
+            sessions.forget(&self.entry, &mut state);
+        } else {
             sessions.unsaved.add(&self.entry);
         }
     }

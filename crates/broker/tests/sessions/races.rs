@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tidings_broker::SessionLimits;
+use tidings_log::MemoryLimits;
 use tidings_model::{AckMode, Manage, Refusal};
 
-use crate::support::{NOW, again, attach, broker, logs, manage, name, options};
+use crate::support::{NOW, again, attach, broker, logs, logs_of, manage, name, options, publish};
 
 /// Whoever was to be told has gone by itself, and another has its place in the thread.
 #[test]
@@ -38,6 +39,37 @@ fn a_session_that_is_deleted_before_it_is_stored_stays_deleted() {
     assert!(refused.load(Ordering::SeqCst));
     let after = broker(&again(&logs), SessionLimits::default());
     assert_eq!(manage(&after, Manage::Show(name("s")), NOW), Err(unknown));
+}
+
+/// One that was to begin and could not be stored is none, and the next is told so, too.
+#[test]
+fn a_session_that_cannot_be_stored_is_none() {
+    let limits = MemoryLimits { topics_max: 1, ..MemoryLimits::default() };
+    let broker = broker(&logs_of(limits), SessionLimits::default());
+    let mut shard = broker.shard(Box::new(|| {}));
+    publish(&broker, "the one topic there may be");
+    for _ in 0..2 {
+        let subscribed = shard.subscribe(1, options("s", &["t"], AckMode::Explicit), NOW);
+        let done = Box::new(|result| assert_eq!(result, Err(Refusal::TooManyTopics(1))));
+        broker.save_session(subscribed.unsaved.unwrap(), NOW, done);
+        shard.unsubscribe(subscribed.result.unwrap().0);
+        broker.tick(NOW);
+        let unknown = Err(Refusal::SessionUnknown(name("s")));
+        assert_eq!(manage(&broker, Manage::Show(name("s")), NOW), unknown);
+    }
+}
+
+#[test]
+fn whoever_becomes_a_session_before_it_is_stored_waits_for_that_too() {
+    let broker = broker(&logs(), SessionLimits::default());
+    let mut shard = broker.shard(Box::new(|| {}));
+    let first = shard.subscribe(1, options("s", &["t"], AckMode::Explicit), NOW);
+    let second = shard.subscribe(2, options("s", &[], AckMode::Explicit), NOW);
+    for unsaved in [first.unsaved, second.unsaved] {
+        broker.save_session(unsaved.unwrap(), NOW, Box::new(|result| assert_eq!(result, Ok(()))));
+    }
+    let third = shard.subscribe(3, options("s", &[], AckMode::Explicit), NOW);
+    assert!(third.result.is_ok() && third.unsaved.is_none(), "it is stored as it is");
 }
 
 /// Whoever names topics begins a session, also when one of that name is deleted just then.
