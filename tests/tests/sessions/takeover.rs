@@ -1,9 +1,13 @@
 //! One connection at a time: who is told what when another becomes the session, on every
 //! transport and across threads, and that the older one gets nothing more.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 use tidings_tests::{Parting, Server, Socket, Stream, Via, Visit, Wish, request};
 use tidings_websocket_codec::Item;
+
+use crate::position;
 
 /// How long an `EventSource` is to stay away, in milliseconds: a day.
 const DAY_MS: &str = "86400000";
@@ -201,6 +205,74 @@ fn two_that_fight_never_both_receive() {
         server.ack("s", &at);
         holder = newer;
     }
+}
+
+/// The same, while messages come without a pause. What the older one was sent by then, the newer
+/// one is sent again, and is told so: nothing goes to both as if it were new.
+#[test]
+fn a_session_changes_hands_in_mid_stream() {
+    let server = Server::start();
+    let wish = Wish::new("s").explicit();
+    let mut holder = Visit::open(&server, Via::Ndjson, &wish.clone().topics(&["t"]));
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Also when something is found wrong, or the publisher would be waited for without end.
+        let stopped = Stopped(&stop);
+        let publisher = scope.spawn(|| {
+            for number in 0_u64.. {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                server.publish("t", number.to_string());
+            }
+        });
+        for turn in 0..100 {
+            let via = [Via::Sse, Via::V1, Via::Ndjson, Via::Ws][turn % 4];
+            let mut newer = Visit::open(&server, via, &wish);
+            let mut sent = None;
+            let parting = loop {
+                match holder.try_read() {
+                    Ok(event) => sent = Some(number(&event)),
+                    Err(parting) => break parting,
+                }
+            };
+            assert_eq!(parting.reason(), "session_taken_over");
+            let mut before = None;
+            loop {
+                let event = newer.read();
+                let now = number(&event);
+                assert!(before.is_none_or(|before| now == before + 1), "{now} after {before:?}");
+                before = Some(now);
+                if sent.is_none_or(|sent| now >= sent) {
+                    server.ack("s", &position(&event));
+                    assert!(
+                        sent.is_none_or(|sent| now == sent),
+                        "{now} comes first, {sent:?} was sent"
+                    );
+                    break;
+                }
+                assert!(event["attempt"].as_u64() > Some(1), "{sent:?} was sent before {event}");
+            }
+            holder = newer;
+        }
+        drop(stopped);
+        assert!(publisher.join().is_ok());
+    });
+}
+
+/// Says so when it is dropped.
+struct Stopped<'a>(&'a AtomicBool);
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[track_caller]
+fn number(event: &Value) -> u64 {
+    let number = event["data"].as_str().and_then(|text| text.parse().ok());
+    number.unwrap_or_else(|| panic!("no number: {event}"))
 }
 
 #[test]

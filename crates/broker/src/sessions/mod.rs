@@ -265,15 +265,19 @@ impl Claim<'_> {
 }
 
 impl Attached {
-    /// The connection is given everything up to `position`.
-    pub(crate) fn sent(&self, sessions: &Sessions, position: Position, events: bool) {
+    /// The connection is to be given everything up to `position`. Says whether it may be: one that
+    /// has the session no longer is given nothing more, or it would go to two as if it were new.
+    #[must_use]
+    pub(crate) fn sent(&self, sessions: &Sessions, position: Position, events: bool) -> bool {
         let mut state = lock(&self.entry.state);
-        if state.generation == self.generation {
-            state.sent = position;
-            if events {
-                sessions.unsaved.add(&self.entry);
-            }
+        if state.generation != self.generation {
+            return false;
         }
+        state.sent = position;
+        if events {
+            sessions.unsaved.add(&self.entry);
+        }
+        true
     }
 
     /// The connection has taken everything it was given.

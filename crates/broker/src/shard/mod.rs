@@ -245,7 +245,8 @@ impl Shard {
         self.subscriptions.get(key.0).is_some_and(|subscription| subscription.ready)
     }
 
-    /// Reads what there is for a subscription, at most `budget`, into `deliveries`.
+    /// Reads what there is for a subscription, at most `budget`, into `deliveries`. Nothing when its
+    /// session is another's by now, which it will be told.
     pub fn read(
         &mut self,
         key: SubKey,
@@ -273,8 +274,12 @@ impl Shard {
                 return Some(subscription.waits());
             }
         };
-        if let (Some(attached), false) = (&subscription.attached, read.waits) {
-            attached.sent(broker.sessions(), read.position, !deliveries.is_empty());
+        if let (Some(attached), false) = (&subscription.attached, read.waits)
+            && !attached.sent(broker.sessions(), read.position, !deliveries.is_empty())
+        {
+            deliveries.clear();
+            self.step_back(key);
+            return None;
         }
         if read.waits && matches!(subscription.pace, Pace::Live) {
             return Some(read);

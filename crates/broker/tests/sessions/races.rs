@@ -7,7 +7,9 @@ use tidings_broker::SessionLimits;
 use tidings_log::MemoryLimits;
 use tidings_model::{AckMode, Manage, Refusal};
 
-use crate::support::{NOW, again, attach, broker, logs, logs_of, manage, name, options, publish};
+use crate::support::{
+    NOW, again, attach, broker, events, logs, logs_of, manage, name, options, publish, read,
+};
 
 /// Whoever was to be told has gone by itself, and another has its place in the thread.
 #[test]
@@ -93,4 +95,19 @@ fn a_session_that_is_deleted_at_that_moment_is_made_anew() {
         assert!(deleter.join().is_ok());
         assert_eq!(refused, None);
     });
+}
+
+/// What was sent counts as sent, whoever became the session meanwhile; and nothing is sent after.
+#[test]
+fn what_an_older_connection_reads_too_late_it_does_not_get() {
+    let broker = broker(&logs(), SessionLimits::default());
+    let mut older = broker.shard(Box::new(|| {}));
+    let mut newer = broker.shard(Box::new(|| {}));
+    let first = attach(&broker, &mut older, options("s", &["t"], AckMode::Explicit)).unwrap();
+    publish(&broker, "one");
+    assert_eq!(read(&mut older, first), events(&[("one", 1)]));
+    publish(&broker, "two");
+    let second = attach(&broker, &mut newer, options("s", &[], AckMode::Explicit)).unwrap();
+    assert_eq!(read(&mut older, first), events(&[]), "its thread has not heard of it yet");
+    assert_eq!(read(&mut newer, second), events(&[("one", 2), ("two", 1)]));
 }
