@@ -250,7 +250,7 @@ impl Claim<'_> {
         }
         (state.filters, state.slow, state.acks, state.expiry) =
             (filters, options.slow, acks, expiry);
-        (state.sent, state.left) = (state.acked, None);
+        state.sent = state.acked;
         state.holder = Some(Holder { shard, key });
         state.generation = sessions.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let attached = Attached {
@@ -259,6 +259,10 @@ impl Claim<'_> {
             earlier: state.earlier.clone(),
             ended: None,
         };
+        if state.left.take().is_some() {
+            // Or it would seem after a crash that nobody had come back.
+            sessions.unsaved.add(self.entry);
+        }
         let unsaved = changed.then(|| Unsaved(Arc::clone(self.entry)));
         (attached, before, unsaved)
     }

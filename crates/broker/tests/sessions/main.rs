@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets the impossible should stop there")]
 
 mod races;
+mod steps;
 mod support;
 
 use std::sync::{Arc, Mutex};
