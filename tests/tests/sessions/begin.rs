@@ -2,7 +2,9 @@
 //! without topics, and with others.
 
 use serde_json::json;
-use tidings_tests::{Server, Stream, Via, Visit, Wish};
+use tidings_tests::{Folder, Server, Stream, Via, Visit, Wish};
+
+use crate::position;
 
 /// Becomes the session and leaves at once: from here on the server remembers it.
 #[track_caller]
@@ -109,6 +111,33 @@ fn other_topics_replace_those_it_had_and_the_position_stays() {
         let got: Vec<_> = (0..2).map(|_| visit.read()["data"].clone()).collect();
         assert_eq!(json!(got), json!(["then", "last"]), "{via:?}");
     }
+}
+
+/// Messages of some topics are kept on disk and those of others in memory; to a session that is all
+/// the same.
+#[test]
+fn other_topics_may_be_kept_elsewhere() {
+    let folder = Folder::new();
+    let namespace = r#"[{match="memory/**", log="volatile"}]"#;
+    let server = Server::with(&[("DATA", &folder.text()), ("NAMESPACE", namespace)]);
+    begin(&server, Via::Sse, Wish::new("s").topics(&["kept"]).explicit());
+    server.publish("memory/a", "before it read that");
+    begin(&server, Via::Sse, Wish::new("s").topics(&["memory/a"]));
+    server.publish("kept", "meanwhile");
+    server.publish("memory/a", "one");
+    server.publish("memory/a", "two");
+    for (attempt, via) in (1..).zip(Via::ALL) {
+        let mut visit = Visit::open(&server, via, &Wish::new("s"));
+        let one = visit.read();
+        assert_eq!((&one["data"], one["attempt"].as_u64().unwrap_or(1)), (&json!("one"), attempt));
+        assert_eq!(visit.read()["data"], "two", "{via:?}");
+        visit.leave(&server);
+        if attempt == 6 {
+            server.ack("s", &position(&one));
+        }
+    }
+    let mut visit = Visit::open(&server, Via::Ws, &Wish::new("s").topics(&["memory/*", "kept"]));
+    assert_eq!(visit.take(2), [(json!("meanwhile"), 1), (json!("two"), 7)]);
 }
 
 #[test]

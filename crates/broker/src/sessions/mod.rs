@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tidings_model::{
-    AckMode, Position, Refusal, SessionEnd, SessionName, SessionOptions, Since, SubscribeOptions,
-    Time, Topic, TopicFilter,
+    AckMode, LogKind, Position, Refusal, SessionEnd, SessionName, SessionOptions, Since,
+    SubscribeOptions, Time, Topic, TopicFilter,
 };
 
 use crate::broker::lock;
@@ -241,16 +241,20 @@ impl Claim<'_> {
             generation: state.generation,
         });
         state.let_go();
+        // In a log that it reads for the first time it has come to where it begins; in one that it
+        // does not read now it stays where it was.
+        let acked = match acks {
+            AckMode::Explicit if !self.is_new => completed(state.acked, position),
+            _ => completed(position, state.acked),
+        };
         // One that is being stored just now is not there yet for this connection either.
         let changed = !self.entry.is_stored.load(Ordering::SeqCst)
+            || (acks == AckMode::Explicit && state.acked != acked)
             || (&state.filters, state.slow, state.acks, state.expiry)
                 != (&filters, options.slow, acks, expiry);
-        if self.is_new || acks == AckMode::Automatic {
-            state.acked = position;
-        }
         (state.filters, state.slow, state.acks, state.expiry) =
             (filters, options.slow, acks, expiry);
-        state.sent = state.acked;
+        (state.acked, state.sent) = (acked, acked);
         state.holder = Some(Holder { shard, key });
         state.generation = sessions.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let attached = Attached {
@@ -307,6 +311,14 @@ impl Attached {
             sessions.unsaved.add(&self.entry);
         }
     }
+}
+
+/// `position`, with the places of `other` in logs in which it has none.
+fn completed(position: Position, other: Position) -> Position {
+    LogKind::ALL.into_iter().fold(position, |all, log| match (all.get(log), other.get(log)) {
+        (None, Some(mark)) => all.with(log, mark),
+        _ => all,
+    })
 }
 
 /// When a session will be forgotten.

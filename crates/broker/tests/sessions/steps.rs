@@ -2,10 +2,58 @@
 
 use std::time::Duration;
 
-use tidings_broker::SessionLimits;
+use tidings_broker::{Broker, SessionLimits, Shard};
 use tidings_model::{AckMode, Manage, Managed, Refusal};
 
-use crate::support::{NOW, again, attach, broker, broker_at, logs, manage, name, options};
+use crate::support::{
+    NOW, again, attach, broker, broker_at, events, logs, manage, name, options, publish,
+    publish_to, read,
+};
+
+/// What the session `s` is sent on one more connection.
+fn visit(broker: &Broker, shard: &mut Shard, topics: &[&str], acks: AckMode) -> Vec<(String, u32)> {
+    let key = attach(broker, shard, options("s", topics, acks)).unwrap();
+    let got = read(shard, key);
+    shard.taken(key);
+    shard.unsubscribe(key);
+    got
+}
+
+/// The place in a log begins when the session first reads it, and is kept while it does not.
+#[test]
+fn topics_of_another_log_are_acknowledged_like_those_it_began_with() {
+    let broker = broker(&logs(), SessionLimits::default());
+    let mut shard = broker.shard(Box::new(|| {}));
+    let (explicit, none) = (AckMode::Explicit, events(&[]));
+    assert_eq!(visit(&broker, &mut shard, &["t"], explicit), none);
+    publish_to(&broker, "v/x", "before");
+    assert_eq!(visit(&broker, &mut shard, &["v/x"], explicit), none);
+    let one = publish_to(&broker, "v/x", "one");
+    publish_to(&broker, "v/x", "two");
+    for attempt in 1..3 {
+        let expected = events(&[("one", attempt), ("two", attempt)]);
+        assert_eq!(visit(&broker, &mut shard, &[], explicit), expected);
+    }
+    manage(&broker, Manage::Ack(name("s"), one), NOW).unwrap();
+    assert_eq!(visit(&broker, &mut shard, &[], explicit), events(&[("two", 3)]));
+    publish(&broker, "meanwhile");
+    let both = events(&[("meanwhile", 1), ("two", 4)]);
+    assert_eq!(visit(&broker, &mut shard, &["t", "v/x"], explicit), both);
+}
+
+#[test]
+fn an_automatic_session_keeps_its_place_in_a_log_that_it_does_not_read_for_a_while() {
+    let broker = broker(&logs(), SessionLimits::default());
+    let mut shard = broker.shard(Box::new(|| {}));
+    let (automatic, none) = (AckMode::Automatic, events(&[]));
+    assert_eq!(visit(&broker, &mut shard, &["t"], automatic), none);
+    publish(&broker, "one");
+    assert_eq!(visit(&broker, &mut shard, &["v/x"], automatic), none);
+    publish_to(&broker, "v/x", "two");
+    assert_eq!(visit(&broker, &mut shard, &["t"], automatic), events(&[("one", 1)]));
+    assert_eq!(visit(&broker, &mut shard, &["t", "v/x"], automatic), events(&[("two", 1)]));
+    assert_eq!(visit(&broker, &mut shard, &[], automatic), none);
+}
 
 /// Whoever is connected when the process is killed has been there until then.
 #[test]
