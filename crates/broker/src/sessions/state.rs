@@ -69,10 +69,17 @@ impl State {
     pub(super) fn let_go(&mut self) {
         self.holder = None;
         self.generation = NOBODY;
-        if is_beyond(self.sent, self.acked) {
-            self.earlier.add(self.sent, 1);
-        }
+        self.earlier = self.sent_by_now();
         self.sent = self.acked;
+    }
+
+    /// How far connections were sent, the one that has it included.
+    pub(super) fn sent_by_now(&self) -> Stairs {
+        let mut stairs = self.earlier.clone();
+        if is_beyond(self.sent, self.acked) {
+            stairs.add(self.sent, 1);
+        }
+        stairs
     }
 }
 

@@ -25,7 +25,9 @@ struct Stored {
 
 /// A session's payload.
 pub(super) fn encode(state: &State) -> Vec<u8> {
-    let sent = state.earlier.0.iter().map(|(place, times)| (place.to_string(), *times));
+    // A process that is killed tells nobody goodbye: what was sent by then was sent before.
+    let earlier = state.sent_by_now();
+    let sent = earlier.0.iter().map(|(place, times)| (place.to_string(), *times));
     let stored = Stored {
         topics: state.filters.iter().map(|filter| filter.as_str().to_owned()).collect(),
         latest: state.slow == Slow::Latest,

@@ -79,3 +79,21 @@ fn who_came_back_is_not_forgotten_for_having_been_away() {
     let unknown = Err(Refusal::SessionUnknown(name("s")));
     assert_eq!(manage(&after, Manage::Show(name("s")), later), unknown);
 }
+
+/// What was sent up to a second before the process was killed is known to have been sent.
+#[test]
+fn attempts_are_counted_over_a_kill() {
+    let logs = logs();
+    let before = broker(&logs, SessionLimits::default());
+    let mut shard = before.shard(Box::new(|| {}));
+    let key = attach(&before, &mut shard, options("s", &["t"], AckMode::Explicit)).unwrap();
+    publish(&before, "one");
+    assert_eq!(read(&mut shard, key), events(&[("one", 1)]));
+    before.tick(NOW);
+    publish(&before, "two");
+    let after = broker(&again(&logs), SessionLimits::default());
+    let mut shard = after.shard(Box::new(|| {}));
+    let explicit = AckMode::Explicit;
+    assert_eq!(visit(&after, &mut shard, &[], explicit), events(&[("one", 2), ("two", 1)]));
+    assert_eq!(visit(&after, &mut shard, &[], explicit), events(&[("one", 3), ("two", 2)]));
+}
