@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tidings_model::{AckMode, Mark, Position, Record, Slow, Time, TopicFilter};
+use tidings_model::{AckMode, LogKind, Mark, PerLog, Position, Record, Slow, Time, TopicFilter};
 
 /// Most steps that are told apart. Beyond it an attempt may be counted too low.
 const STEPS_MAX: usize = 8;
@@ -76,61 +76,67 @@ impl State {
     /// How far connections were sent, the one that has it included.
     pub(super) fn sent_by_now(&self) -> Stairs {
         let mut stairs = self.earlier.clone();
-        if is_beyond(self.sent, self.acked) {
-            stairs.add(self.sent, 1);
+        for log in LogKind::ALL {
+            match self.sent.get(log) {
+                Some(sent) if !self.acked.covers(log, sent) => stairs.add(log, sent, 1),
+                _ => {}
+            }
         }
         stairs
     }
 }
 
-/// How often what lies beyond the acknowledged position was sent: to each of these places, so many
-/// times from the acknowledged position on. In order, the farthest last.
+/// How often what lies beyond the acknowledged position was sent: in each log to each of these
+/// places, so many times from the acknowledged position on. In order, the farthest last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stairs(pub(super) Vec<(Position, u32)>);
+pub(crate) struct Stairs(PerLog<Vec<(Mark, u32)>>);
 
 impl Stairs {
-    /// Whatever lies up to `position` was sent `times` more often.
-    pub(super) fn add(&mut self, position: Position, times: u32) {
-        if let Some((_, known)) = self.0.iter_mut().find(|(place, _)| *place == position) {
-            *known = known.saturating_add(times);
-            return;
+    /// Whatever lies up to `mark` was sent `times` more often.
+    pub(super) fn add(&mut self, log: LogKind, mark: Mark, times: u32) {
+        let steps = &mut self.0[log];
+        match steps.binary_search_by_key(&mark, |&(step, _)| step) {
+            Ok(known) => steps[known].1 = steps[known].1.saturating_add(times),
+            Err(place) => steps.insert(place, (mark, times)),
         }
-        let place = self.0.iter().position(|(place, _)| is_beyond(*place, position));
-        self.0.insert(place.unwrap_or(self.0.len()), (position, times));
-        if self.0.len() > STEPS_MAX {
+        if steps.len() > STEPS_MAX {
             // The first step takes in the second: what lies below both is still counted right, what
             // lies between them too low. Taken in the other way it would be counted too high, and
-            // given up by a client that counts, though it was hardly ever sent.
-            let (_, second) = self.0.remove(1);
-            self.0[0].1 = self.0[0].1.saturating_add(second);
+            // given up by a client that counts, though it was hardly ever sent. The farthest stays,
+            // so that nothing that was sent counts as if it never was.
+            let (_, second) = steps.remove(1);
+            steps[0].1 = steps[0].1.saturating_add(second);
         }
     }
 
     /// How often a record was sent before.
     pub(crate) fn count(&self, record: &Record) -> u32 {
         let Mark { epoch, offset } = record.mark;
-        let covering =
-            self.0.iter().filter(|(place, _)| place.covers(record.log, Mark { epoch, offset }));
+        let steps = self.0[record.log].iter();
+        let covering = steps.filter(|(step, _)| step.epoch == epoch && step.offset >= offset);
         covering.fold(0, |count, (_, times)| count.saturating_add(*times))
     }
 
-    fn forget(&mut self, acked: Position) {
-        self.0.retain(|(place, _)| is_beyond(*place, acked));
+    /// Every step, each as a position in one log.
+    pub(super) fn steps(&self) -> impl Iterator<Item = (Position, u32)> {
+        LogKind::ALL.into_iter().flat_map(|log| {
+            self.0[log].iter().map(move |&(mark, times)| (Position::at(log, mark), times))
+        })
     }
-}
 
-/// Whether `place` covers something that `than` does not.
-fn is_beyond(place: Position, than: Position) -> bool {
-    than.advanced_by(place) != than
+    fn forget(&mut self, acked: Position) {
+        for log in LogKind::ALL {
+            self.0[log].retain(|&(mark, _)| !acked.covers(log, mark));
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidings_model::LogKind;
 
-    fn at(offset: u64) -> Position {
-        Position::at(LogKind::Durable, Mark { epoch: 1, offset })
+    fn at(offset: u64) -> Mark {
+        Mark { epoch: 1, offset }
     }
 
     fn record(offset: u64) -> Record {
@@ -152,27 +158,28 @@ mod tests {
     fn attempts_are_counted_by_places() {
         let mut stairs = Stairs::default();
         for sent in [10, 5, 10, 20] {
-            stairs.add(at(sent), 1);
+            stairs.add(LogKind::Durable, at(sent), 1);
         }
         let counts = |stairs: &Stairs| [1, 5, 6, 10, 11, 20, 21].map(|n| stairs.count(&record(n)));
         assert_eq!(counts(&stairs), [4, 4, 3, 3, 1, 1, 0]);
-        stairs.forget(at(10));
-        assert_eq!(stairs.0, [(at(20), 1)]);
+        stairs.forget(Position::at(LogKind::Durable, at(10)));
+        assert_eq!(stairs.0[LogKind::Durable], [(at(20), 1)]);
     }
 
     #[test]
     fn the_number_of_steps_is_bounded() {
         let mut stairs = Stairs::default();
         for sent in 1..1000 {
-            stairs.add(at(sent), 1);
+            stairs.add(LogKind::Durable, at(sent), 1);
         }
-        assert_eq!(stairs.0.len(), STEPS_MAX);
+        assert_eq!(stairs.0[LogKind::Durable].len(), STEPS_MAX);
         assert_eq!(stairs.count(&record(1)), 999);
         // The offset n was sent from the n-th time on.
         for offset in 1..=1000 {
             let sent = 1000 - offset as u32;
             let counted = stairs.count(&record(offset));
             assert!(counted <= sent, "{offset} was sent {sent} times, not {counted}");
+            assert_eq!(counted > 0, sent > 0, "{offset}");
         }
     }
 }

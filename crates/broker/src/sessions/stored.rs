@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tidings_model::{AckMode, Position, Slow, Time, TopicFilter};
+use tidings_model::{AckMode, LogKind, Position, Slow, Time, TopicFilter};
 
 use super::state::{Stairs, State};
 
@@ -27,7 +27,7 @@ struct Stored {
 pub(super) fn encode(state: &State) -> Vec<u8> {
     // A process that is killed tells nobody goodbye: what was sent by then was sent before.
     let earlier = state.sent_by_now();
-    let sent = earlier.0.iter().map(|(place, times)| (place.to_string(), *times));
+    let sent = earlier.steps().map(|(place, times)| (place.to_string(), times));
     let stored = Stored {
         topics: state.filters.iter().map(|filter| filter.as_str().to_owned()).collect(),
         latest: state.slow == Slow::Latest,
@@ -47,7 +47,12 @@ pub(super) fn decode(payload: &[u8]) -> Option<State> {
     let filters: Result<_, _> = stored.topics.iter().map(|text| TopicFilter::new(text)).collect();
     let mut earlier = Stairs::default();
     for (place, times) in stored.sent {
-        earlier.add(place.parse().ok()?, times);
+        let place: Position = place.parse().ok()?;
+        for log in LogKind::ALL {
+            if let Some(mark) = place.get(log) {
+                earlier.add(log, mark, times);
+            }
+        }
     }
     let filters = filters.ok().filter(|filters: &Vec<_>| !filters.is_empty())?;
     let acked: Position = stored.position.parse().ok()?;

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, SessionLimits, Shard, SubKey};
-use tidings_log::{Batch, Budget, Cursor, Log, MemoryLimits, MemoryLog, Retention};
+use tidings_log::{Batch, Budget, Cursor, Level, Log, MemoryLimits, MemoryLog, Retention};
 use tidings_model::{
-    AckMode, Delivery, EventType, Headers, LogKind, Manage, Managed, Message, PerLog, Position,
-    Refusal, Selection, SessionName, SessionOptions, Since, Slow, SubscribeOptions, Time, Topic,
-    TopicFilter,
+    AckMode, Delivery, Durability, EventType, Headers, LogKind, Manage, Managed, Message, PerLog,
+    Position, Refusal, Selection, SessionName, SessionOptions, Since, Slow, SubscribeOptions, Time,
+    Topic, TopicFilter,
 };
 
 pub(crate) const NOW: Time = Time::from_millis(1_000_000);
@@ -37,7 +37,7 @@ pub(crate) fn again(logs: &Logs) -> Logs {
         for record in records {
             let messages = vec![Message::clone(&record.message)];
             fresh[kind].append(
-                Batch { messages, token: None },
+                Batch { messages, token: None, level: Level::Fsync },
                 Box::new(|result| assert!(result.is_ok())),
             );
         }
@@ -52,20 +52,20 @@ pub(crate) fn broker(logs: &Logs, limits: SessionLimits) -> Broker {
 
 /// A [`broker`] of a process that begins at this time.
 pub(crate) fn broker_at(now: Time, logs: &Logs, limits: SessionLimits) -> Broker {
-    let namespace = |topics: &str, log| Namespace {
+    let namespace = |topics: &str, durability| Namespace {
         topics: TopicFilter::new(topics).unwrap(),
-        log,
+        durability,
         retention: Retention::default(),
         publish: true,
         subscribe: true,
     };
     let namespaces = Namespaces::new(
-        vec![namespace("v/**", LogKind::Volatile)],
-        namespace("**", LogKind::Durable),
+        vec![namespace("v/**", Durability::Volatile)],
+        namespace("**", Durability::Fsync),
     );
     let limits = Limits { sessions: limits, ..Limits::default() };
     let logs = PerLog::from_fn(|kind| Arc::clone(&logs[kind]));
-    Broker::new(namespaces, logs, limits, now)
+    Broker::new(namespaces, logs, limits, Box::new(|work| work()), now)
 }
 
 pub(crate) fn publish(broker: &Broker, payload: &str) -> Position {
