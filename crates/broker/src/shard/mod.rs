@@ -3,9 +3,10 @@
 
 mod begin;
 mod catch_up;
+mod inbox;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use slab::Slab;
 use tidings_log::{Budget, Cursor, Scan};
@@ -18,8 +19,9 @@ use crate::broker::{Broker, lock};
 use crate::index::Index;
 use crate::sessions::{Claim, Eviction, Unsaved};
 use crate::subscription::{Read, Step, Subscription, Window};
-use catch_up::{Arrival, CatchUp};
+use catch_up::CatchUp;
 pub(crate) use catch_up::{Loaded, Pace};
+pub(crate) use inbox::Inbox;
 
 /// Most records looked at in one dispatch, so that those who were woken get their turn.
 const DISPATCH_RECORDS: usize = 1024;
@@ -44,34 +46,6 @@ pub struct Subscribed {
 impl Subscribed {
     fn refused(refusal: Refusal, refused: Vec<(TopicFilter, Refusal)>) -> Subscribed {
         Subscribed { result: Err(refusal), refused, unsaved: None }
-    }
-}
-
-/// What other threads leave for a shard.
-pub(crate) struct Inbox {
-    ring: Box<dyn Fn() + Send + Sync>,
-    evictions: Mutex<Vec<Eviction>>,
-    arrivals: Mutex<Vec<Arrival>>,
-}
-
-impl Inbox {
-    pub(crate) fn new(ring: Box<dyn Fn() + Send + Sync>) -> Inbox {
-        Inbox { ring, evictions: Mutex::default(), arrivals: Mutex::default() }
-    }
-
-    /// Lets the shard's thread dispatch.
-    pub(crate) fn ring(&self) {
-        (self.ring)();
-    }
-
-    pub(crate) fn evict(&self, eviction: Eviction) {
-        lock(&self.evictions).push(eviction);
-        self.ring();
-    }
-
-    fn arrive(&self, arrival: Arrival) {
-        lock(&self.arrivals).push(arrival);
-        self.ring();
     }
 }
 
