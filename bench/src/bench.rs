@@ -2,9 +2,15 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
+
+use crate::install::npm_folder;
 use crate::machine::{Cores, Facts, version_of};
 use crate::report::{Measures, Report};
 use crate::target::{Place, Running, Target, fill};
+
+/// How long a small load lasts.
+const SECONDS_SMALL: f64 = 0.4;
 
 /// How big a load is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +61,7 @@ impl Bench {
 
     /// How long each lasts.
     pub(crate) fn seconds(&self) -> f64 {
-        if self.size == Size::Small { 1.0 } else { self.seconds }
+        if self.size == Size::Small { SECONDS_SMALL } else { self.seconds }
     }
 
     /// A number of the scenario in the size that is wanted.
@@ -90,9 +96,14 @@ impl Bench {
     /// # Errors
     /// When it does not start.
     pub(crate) fn start(&self, target: &Target) -> anyhow::Result<Running> {
-        let place = Place { cores: &self.target_cores, folder: &self.folder, binary: &self.binary };
+        let place = Place {
+            cores: &self.target_cores,
+            folder: &self.folder,
+            binary: &self.binary,
+            npm: &npm_folder(target, &self.out),
+        };
         Running::start(target, place)
-            .map_err(|error| error.context(format!("cannot run {}", target.name)))
+            .with_context(|| format!("cannot run {}; is it installed?", target.name))
     }
 
     /// Measures every target in each round: forth in one, back in the next, so that what changes

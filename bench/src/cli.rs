@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench::{Bench, Size};
+use crate::install::install;
 use crate::machine::Cores;
 use crate::scenario::{self, log};
 use crate::target::Target;
@@ -24,6 +25,14 @@ struct Cli {
 enum Command {
     /// List the scenarios
     List,
+    /// Install what these targets need, from Debian and npm
+    Install {
+        #[arg(required = true, value_parser = Target::parse)]
+        targets: Vec<Target>,
+        /// Where npm packages go, as for the scenarios
+        #[arg(long, value_name = "DIR", default_value = "target/bench")]
+        out: PathBuf,
+    },
     /// One process of the scenario `log`
     #[command(hide = true)]
     LogWriter(log::WriterArgs),
@@ -85,6 +94,7 @@ pub(crate) fn main() -> ExitCode {
             scenario::list();
             Ok(())
         }
+        Some(Command::Install { targets, out }) => install(&targets, &out),
         Some(Command::LogWriter(args)) => log::write(&args),
         Some(Command::LogOpener(args)) => log::open(&args),
     };

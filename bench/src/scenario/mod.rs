@@ -42,13 +42,13 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "publish",
         about: "publishers that wait for their answers, in memory and on disk",
-        targets: &["tidings:volatile", "tidings:durable"],
+        targets: &["tidings:volatile", "tidings:os", "tidings:fsync"],
         run: publish::run,
     },
     Scenario {
         name: "catchup",
         about: "clients that come back and read a long cold history beside live traffic",
-        targets: &["tidings:durable"],
+        targets: &["tidings:fsync"],
         run: catchup::run,
     },
     Scenario {
@@ -78,7 +78,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "avalanche",
         about: "15,000 listeners are cut at once, by the network or because the server was killed",
-        targets: &["tidings:durable"],
+        targets: &["tidings:fsync"],
         run: avalanche::run,
     },
     Scenario {
@@ -96,7 +96,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "topics",
         about: "100,000 topics and one listener to all of them",
-        targets: &["tidings", "tidings:durable"],
+        targets: &["tidings", "tidings:fsync"],
         run: topics::run,
     },
 ];

@@ -12,6 +12,12 @@ use serde::Deserialize;
 pub(crate) struct Form {
     /// One line: what it is.
     pub(crate) about: String,
+    /// Debian packages that bring it.
+    #[serde(default)]
+    pub(crate) packages: Vec<String>,
+    /// npm packages that bring it, with their versions; they are found in `{npm}`.
+    #[serde(default)]
+    pub(crate) npm: Vec<String>,
     /// The command that says its version.
     #[serde(default)]
     pub(crate) version: Vec<String>,
@@ -168,8 +174,6 @@ pub(crate) enum Publish {
         user: String,
         /// The database.
         database: String,
-        /// What is done before.
-        first: String,
         /// The statement; `$1` is the topic, `$2` the payload.
         statement: String,
     },

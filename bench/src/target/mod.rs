@@ -15,7 +15,17 @@ pub(crate) use form::{Form, From, Publish, Subscribe, fill};
 pub(crate) use running::{Place, Running};
 
 /// The descriptions that are built in; a path to another file may be given instead of a name.
-const BUILT_IN: &[(&str, &str)] = &[("tidings", include_str!("../../peers/tidings.toml"))];
+const BUILT_IN: &[(&str, &str)] = &[
+    ("tidings", include_str!("../../peers/tidings.toml")),
+    ("nchan", include_str!("../../peers/nchan.toml")),
+    ("mosquitto", include_str!("../../peers/mosquitto.toml")),
+    ("nats", include_str!("../../peers/nats.toml")),
+    ("socketio", include_str!("../../peers/socketio.toml")),
+    ("uwebsockets", include_str!("../../peers/uwebsockets.toml")),
+    ("redis-streams", include_str!("../../peers/redis-streams.toml")),
+    ("redis-pubsub", include_str!("../../peers/redis-pubsub.toml")),
+    ("postgresql", include_str!("../../peers/postgresql.toml")),
+];
 
 /// The mode of a target that is named without one, where it has it.
 const MODE_DEFAULT: &str = "volatile";
@@ -109,9 +119,9 @@ mod tests {
 
     #[test]
     fn a_target_is_a_name_a_mode_and_a_program() {
-        let target = Target::parse("tidings:durable=old/tidings").unwrap();
-        assert_eq!(target.name, "tidings:durable=old/tidings");
-        assert_eq!(target.mode, "durable");
+        let target = Target::parse("tidings:fsync=old/tidings").unwrap();
+        assert_eq!(target.name, "tidings:fsync=old/tidings");
+        assert_eq!(target.mode, "fsync");
         assert_eq!(target.binary, Some(PathBuf::from("old/tidings")));
         assert_eq!(Target::parse("tidings").unwrap().mode, "volatile");
         assert!(Target::parse("tidings:odd").unwrap_err().to_string().contains("it has"));

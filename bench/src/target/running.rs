@@ -31,6 +31,8 @@ pub(crate) struct Place<'a> {
     pub(crate) folder: &'a Path,
     /// The program of a target that stands for our own server.
     pub(crate) binary: &'a Path,
+    /// Where its npm packages are.
+    pub(crate) npm: &'a Path,
 }
 
 /// A running target. Ended when dropped.
@@ -56,11 +58,13 @@ impl Running {
         let text = |path: &Path| path.display().to_string();
         let port = address.port().to_string();
         let (data, folder_text, binary) = (text(&data), text(folder.path()), text(&binary));
+        let npm = text(&std::path::absolute(place.npm)?);
         let values = [
             ("port", port.as_str()),
             ("folder", &folder_text),
             ("data", &data),
             ("binary", &binary),
+            ("npm", &npm),
         ];
         for (name, content) in &target.form.files {
             let path = folder.path().join(name);

@@ -7,10 +7,13 @@ use crate::load::http::{Answers, Part};
 use crate::load::talk::{Talk, Turn};
 use crate::target::fill;
 
+/// A server that holds the first request says nothing when it listens: after so long it does.
+const SETTLE_NS: u64 = 500_000_000;
+
 /// The listener.
 pub(super) struct Poll {
     asking: Asking,
-    /// What is asked for to have a cursor; none: it listens as soon as it has asked.
+    /// What is asked for to have a cursor; none: it listens soon after it has asked.
     first: Option<String>,
     /// The header field that holds the next cursor.
     field: String,
@@ -62,9 +65,11 @@ impl Talk for Poll {
         // An answer that a cut ended is asked for again: its cursor was not taken yet.
         let _ = self.receiver.from();
         self.ask(turn.out);
-        self.listens = self.first.is_none() || self.cursor.is_some();
+        self.listens = self.cursor.is_some();
         if self.listens {
             self.receiver.ready(&[], turn);
+        } else if self.first.is_none() {
+            turn.wake_at = Some(turn.now + SETTLE_NS);
         }
     }
 
@@ -99,7 +104,12 @@ impl Talk for Poll {
     }
 
     fn wake(&mut self, turn: &mut Turn<'_>) {
-        self.ask(turn.out);
+        if self.listens {
+            self.ask(turn.out);
+        } else {
+            self.listens = true;
+            self.receiver.ready(&[], turn);
+        }
     }
 
     fn missing(&self, published: &[u32]) -> u64 {

@@ -43,8 +43,8 @@ pub(super) fn speaker(form: &Publish, host: &str, batch: bool) -> anyhow::Result
             let answer = (*qos > 0).then(|| mqtt::PUBACK.to_vec());
             Box::new(raw::Raw::new(first, Some(ready), raw::Message::Mqtt(*qos), answer, None))
         }
-        Publish::Postgres { user, database, first, statement } => {
-            Box::new(postgres::Postgres::new(user, database, first, statement))
+        Publish::Postgres { user, database, statement } => {
+            Box::new(postgres::Postgres::new(user, database, statement))
         }
     })
 }

@@ -16,7 +16,6 @@ const MESSAGE_BYTES_MAX: usize = 1 << 20;
 pub(super) struct Postgres {
     user: String,
     database: String,
-    first: String,
     statement: String,
     read: Vec<u8>,
     state: State,
@@ -26,8 +25,6 @@ pub(super) struct Postgres {
 enum State {
     /// The session begins.
     Starting,
-    /// What is done before was asked for.
-    First,
     /// The statement is prepared.
     Preparing,
     /// Messages are inserted.
@@ -35,11 +32,10 @@ enum State {
 }
 
 impl Postgres {
-    pub(super) fn new(user: &str, database: &str, first: &str, statement: &str) -> Postgres {
+    pub(super) fn new(user: &str, database: &str, statement: &str) -> Postgres {
         Postgres {
             user: user.to_owned(),
             database: database.to_owned(),
-            first: first.to_owned(),
             statement: statement.to_owned(),
             read: Vec::new(),
             state: State::Starting,
@@ -55,10 +51,6 @@ impl Postgres {
             // CommandComplete comes before ReadyForQuery; a refused one has none.
             (b'C', State::Ready) => turn.accepted += 1,
             (b'Z', State::Starting) => {
-                self.state = State::First;
-                write(turn.out, Some(b'Q'), |out| text(out, &self.first));
-            }
-            (b'Z', State::First) => {
                 self.state = State::Preparing;
                 write(turn.out, Some(b'P'), |out| {
                     text(out, STATEMENT);

@@ -28,27 +28,35 @@ const TOPICS: u32 = 10_000;
 const MESSAGE_BYTES: usize = 200;
 /// Messages of a log that is opened again.
 const REOPENED_MESSAGES: u64 = 5_000_000;
-/// Messages in a batch, and batches under way.
-const LOADS: &[(usize, usize)] = &[(1, 4), (16, 4), (1024, 4), (1, 64)];
+/// Messages in a batch, batches under way, and whether it is enough that the system has them.
+const LOADS: &[(usize, usize, bool)] = &[
+    (1, 4, false),
+    (16, 4, false),
+    (1024, 4, false),
+    (1, 64, false),
+    (1, 4, true),
+    (1024, 4, true),
+];
 const MEGABYTE: f64 = 1e6;
 
 /// Runs the scenario.
 pub(crate) fn run(bench: &Bench, _: &[Target], report: &mut Report) -> anyhow::Result<()> {
     report.note(format!(
-        "messages of {MESSAGE_BYTES} bytes over {TOPICS} topics by chance, each batch durable before \
-         it is answered; p50 and p99 are of one append"
+        "messages of {MESSAGE_BYTES} bytes over {TOPICS} topics by chance, each batch answered \
+         when its level is true; p50 and p99 are of one append"
     ));
     report.note("CPU is that of the process: the log, and making the messages");
     let seconds = bench.seconds();
-    for &(batch, under_way) in LOADS {
+    for &(batch, under_way, os) in LOADS {
         let labels = [
             ("what", "append".to_owned()),
             ("batch", batch.to_string()),
             ("under way", under_way.to_string()),
+            ("level", if os { "os" } else { "fsync" }.to_owned()),
         ];
         for _ in 0..bench.rounds() {
             let folder = Folder::new(&bench.folder)?;
-            let load = Load { messages: u64::MAX, seconds, batch, under_way };
+            let load = Load { messages: u64::MAX, seconds, batch, under_way, os };
             let (writer, written) = append(bench, &folder, &load)?;
             end(writer)?;
             report.add(&labels, "log", appended(&written));
@@ -65,13 +73,14 @@ struct Load {
     seconds: f64,
     batch: usize,
     under_way: usize,
+    os: bool,
 }
 
 /// Fills a log, kills its process, opens it again and takes the time.
 fn reopen(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let messages = bench.size(REOPENED_MESSAGES, 20_000);
     let folder = Folder::new(&bench.folder)?;
-    let load = Load { messages, seconds: f64::INFINITY, batch: 1024, under_way: 4 };
+    let load = Load { messages, seconds: f64::INFINITY, batch: 1024, under_way: 4, os: false };
     let (writer, written) = append(bench, &folder, &load)?;
     let label = |what: &str| [("what", format!("{what} {messages}"))];
     let mut measures = appended(&written);
@@ -119,7 +128,8 @@ fn append(bench: &Bench, folder: &Folder, load: &Load) -> anyhow::Result<(Child,
         ("under-way", load.under_way.to_string()),
     ];
     let words = words.into_iter().flat_map(|(name, value)| [format!("--{name}"), value]);
-    let words: Vec<String> = ["log-writer".to_owned()].into_iter().chain(words).collect();
+    let os = load.os.then(|| "--os".to_owned());
+    let words: Vec<String> = ["log-writer".to_owned()].into_iter().chain(words).chain(os).collect();
     start(bench, &words)
 }
 

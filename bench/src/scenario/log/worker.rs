@@ -36,6 +36,8 @@ pub(crate) struct WriterArgs {
     batch: usize,
     #[arg(long)]
     under_way: usize,
+    #[arg(long)]
+    os: bool,
 }
 
 /// Arguments of the process that opens.
@@ -48,7 +50,7 @@ pub(crate) struct OpenerArgs {
 /// What the first one did.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Written {
-    /// Messages that were durable.
+    /// Messages that were answered.
     pub(super) messages: u64,
     /// How long it took.
     pub(super) seconds: f64,
@@ -87,6 +89,7 @@ pub(crate) fn write(args: &WriterArgs) -> anyhow::Result<()> {
     let (sender, receiver) = channel();
     let begin = Instant::now();
     let limit = Duration::from_secs_f64(args.seconds);
+    let level = if args.os { Level::Os } else { Level::Fsync };
     let (mut given, mut under_way) = (0, 0);
     loop {
         while under_way < args.under_way && given < args.messages && begin.elapsed() < limit {
@@ -97,7 +100,7 @@ pub(crate) fn write(args: &WriterArgs) -> anyhow::Result<()> {
                 // Fails only when this function has failed.
                 let _ = sender.send((result, sent.elapsed()));
             };
-            log.append(Batch { messages, token: None, level: Level::Fsync }, Box::new(done));
+            log.append(Batch { messages, token: None, level }, Box::new(done));
         }
         if under_way == 0 {
             break;
