@@ -21,8 +21,19 @@ pub(crate) fn smoke() -> anyhow::Result<()> {
     })
 }
 
-/// Runs the load generator with these arguments.
+/// Runs the load generator with these arguments; or times the kernels, or counts their
+/// instructions.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let kernels = ["bench", "--quiet", "--package", "tidings-bench", "--bench", "kernels", "--"];
+    match arguments.split_first() {
+        Some((first, rest)) if first == "kernels" => {
+            return shell::run(shell::cargo(kernels).args(rest));
+        }
+        Some((first, _)) if first == "instructions" => {
+            return shell::run(shell::cargo(kernels).args(arguments));
+        }
+        _ => {}
+    }
     for package in ["tidings-server", "tidings-bench"] {
         shell::run(&mut shell::cargo(["build", "--release", "--quiet", "--package", package]))?;
     }

@@ -49,7 +49,12 @@ const ROOMS: &[Room] = &[
     Room { folder: "crates/testkit", code: Own::AllBut(&[NET, SERVER]), tests: &[] },
     Room { folder: "transports/*", code: Own::Only(&[MODEL, PROTOCOL]), tests: &[TESTKIT] },
     Room { folder: "tests", code: Own::AllBut(&[]), tests: &[] },
-    Room { folder: "bench", code: Own::Only(&[MODEL, LOG, CODEC]), tests: &[] },
+    Room {
+        folder: "bench",
+        code: Own::Only(&[MODEL, LOG, CODEC]),
+        // What is timed without sockets is the house itself.
+        tests: &[HOST, PROTOCOL, TESTKIT, "tidings-sse", "tidings-websocket"],
+    },
     Room { folder: "xtask", code: Own::Only(&[TESTKIT, TESTS]), tests: &[] },
 ];
 

@@ -1,0 +1,39 @@
+//! The innermost work of the house by itself, without sockets: how long it takes, and how many
+//! instructions.
+//!
+//! Time is for people to look at, since it changes with the machine and its mood. Instructions are
+//! counted by valgrind and compared with `bench/instructions.toml`, since they hardly change.
+
+#[cfg(target_os = "linux")]
+mod instructions;
+#[cfg(target_os = "linux")]
+mod kernels;
+#[cfg(target_os = "linux")]
+mod readers;
+#[cfg(target_os = "linux")]
+mod timing;
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    // Cargo adds `--bench` to whatever is asked for.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let end = match words[..] {
+        ["once", name, rounds] => kernels::once(name, rounds),
+        ["instructions"] => instructions::check(),
+        ["instructions", "--bless"] => instructions::bless(),
+        [] => timing::all(""),
+        [name] if !name.starts_with('-') => timing::all(name),
+        _ => Err(anyhow::anyhow!("say nothing, part of a name, or `instructions [--bless]`")),
+    };
+    match end {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {}
