@@ -1,6 +1,7 @@
 //! What all scenarios share: the options, starting targets, and rounds in turns.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Context;
 
@@ -28,6 +29,8 @@ pub(crate) struct Bench {
     pub(crate) targets: Vec<Target>,
     /// The ways to listen; empty: those of the scenario.
     pub(crate) via: Vec<String>,
+    /// How many listeners there are; empty: as many as the scenario has.
+    pub(crate) listeners: Vec<usize>,
     /// How often each measurement is made.
     pub(crate) rounds: usize,
     /// How long each lasts.
@@ -67,6 +70,11 @@ impl Bench {
     /// A number of the scenario in the size that is wanted.
     pub(crate) fn size<T>(&self, full: T, small: T) -> T {
         if self.size == Size::Small { small } else { full }
+    }
+
+    /// How many listeners there are: as asked for, else so many, or fewer when it is small.
+    pub(crate) fn listeners(&self, full: usize, small: usize) -> usize {
+        self.listeners.first().copied().unwrap_or_else(|| self.size(full, small))
     }
 
     /// What to load: as asked for, else these.
@@ -140,6 +148,7 @@ impl Bench {
     /// What has to be known to judge the figures.
     pub(crate) fn facts(&self, targets: &[Target]) -> Facts {
         let mut facts = Facts::of_this_machine();
+        facts.put("source", source());
         let shared = self.target_cores.overlap(&self.load_cores);
         facts.put("target on cores", self.target_cores.to_string());
         let note = if shared { " (shared with the target)" } else { "" };
@@ -162,4 +171,16 @@ impl Bench {
         }
         facts
     }
+}
+
+/// Which commit the tree is at, and whether it was changed since.
+fn source() -> String {
+    let git = |words: &[&str]| {
+        let output = Command::new("git").args(words).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| text.trim().to_owned())
+    };
+    let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
+    let changed = git(&["status", "--porcelain"]).is_some_and(|text| !text.is_empty());
+    if changed { format!("{commit}, changed since") } else { commit }
 }

@@ -53,11 +53,15 @@ struct RunArgs {
     /// The ways to listen that are measured, by comma [default: as the scenario has it]
     #[arg(long, value_delimiter = ',')]
     via: Vec<String>,
+    /// How many listeners there are, by comma; most scenarios take the first [default: as the
+    /// scenario has it]
+    #[arg(long, value_delimiter = ',')]
+    listeners: Vec<usize>,
     /// How often each measurement is made, in turns between the targets
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// How long each measurement lasts
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 5.0)]
     seconds: f64,
     /// Only a small load for a second: shows that everything works, and measures nothing
     #[arg(long)]
@@ -113,6 +117,7 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
     let bench = Bench {
         targets: args.targets,
         via: args.via,
+        listeners: args.listeners,
         rounds: args.rounds,
         seconds: args.seconds,
         size,

@@ -11,6 +11,8 @@ mod latency;
 mod listen;
 mod mark;
 mod mqtt;
+#[cfg(test)]
+mod proof;
 mod publishing;
 mod speak;
 mod talk;

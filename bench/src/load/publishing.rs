@@ -224,3 +224,93 @@ impl Publishing {
 fn time(begin: u64, count: u64, rate: f64) -> u64 {
     begin + (count as f64 * 1e9 / rate) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn publishing(pace: Pace, topics: usize, connections: usize) -> (Publishing, Vec<u32>) {
+        let topics: Vec<String> = (0..topics).map(|number| number.to_string()).collect();
+        let published = vec![0; topics.len() * connections];
+        let plan = PublishPlan { topics, connections, bytes: 0, batch: 1, pace };
+        let mut publishing = Publishing::new(plan, 0).unwrap();
+        for connection in 0..connections {
+            publishing.add(connection, 1);
+            publishing.speakers[connection].ready = true;
+        }
+        (publishing, published)
+    }
+
+    /// What is said now: over which connection, to which topic, which message.
+    fn said(
+        publishing: &mut Publishing,
+        now: u64,
+        published: &mut [u32],
+    ) -> Vec<(usize, usize, Mark)> {
+        publishing.decide(now, 0);
+        let mut said = Vec::new();
+        while let Some(saying) = publishing.next(now, published) {
+            let mark = super::super::mark::parse(&saying.payload).unwrap();
+            said.push((saying.speaker, saying.topic, mark));
+        }
+        said
+    }
+
+    #[test]
+    fn a_slow_answer_does_not_move_when_messages_were_meant_to_be_sent() {
+        let (mut publishing, mut published) = publishing(Pace::Rate(1000.0), 1, 1);
+        publishing.begin(5 * MS, 100, 0);
+        let times = |said: Vec<(usize, usize, Mark)>| -> Vec<u64> {
+            said.into_iter().map(|(_, _, mark)| mark.time / MS).collect()
+        };
+        assert_eq!(times(said(&mut publishing, 5 * MS, &mut published)), [5]);
+        // The answer takes ten times as long as until the next message.
+        assert!(times(said(&mut publishing, 15 * MS, &mut published)).is_empty());
+        publishing.answered(0, 1, 0, 15 * MS);
+        assert_eq!(times(said(&mut publishing, 15 * MS, &mut published)), [6]);
+        publishing.answered(0, 1, 0, 16 * MS);
+        assert_eq!(publishing.late_max, 9 * MS);
+        assert!((publishing.answers.quantile_ms(0.5) - 10.0).abs() < 0.1, "both took ten");
+        publishing.stop();
+        assert!(publishing.is_done());
+    }
+
+    #[test]
+    fn each_topic_and_connection_is_a_stream_in_order() {
+        let (mut publishing, mut published) = publishing(Pace::Rate(1e9), 2, 2);
+        publishing.begin(0, 8, 0);
+        let mut all = Vec::new();
+        for _ in 0..4 {
+            all.extend(said(&mut publishing, MS, &mut published));
+            (0..2).for_each(|speaker| publishing.answered(speaker, 1, 0, MS));
+        }
+        assert_eq!(published, [2, 2, 2, 2]);
+        for (speaker, topic, mark) in &all {
+            assert_eq!(mark.stream as usize, topic * 2 + speaker);
+        }
+        for stream in 0..4 {
+            let of = all.iter().filter(|(_, _, mark)| mark.stream == stream);
+            assert_eq!(of.map(|(_, _, mark)| mark.number).collect::<Vec<_>>(), [0, 1]);
+        }
+    }
+
+    #[test]
+    fn the_window_is_of_messages_that_not_all_have() {
+        let pace = Pace::Delivered { window: 2, listeners: 10 };
+        let (mut publishing, mut published) = publishing(pace, 1, 1);
+        publishing.begin(0, 100, 1000);
+        let mut count = |delivered| {
+            publishing.decide(0, delivered);
+            let mut count = 0;
+            while publishing.next(0, &mut published).is_some() {
+                publishing.answered(0, 1, 0, 0);
+                publishing.decide(0, delivered);
+                count += 1;
+            }
+            count
+        };
+        assert_eq!([count(1000), count(1009), count(1010), count(1030)], [2, 0, 1, 2]);
+    }
+}

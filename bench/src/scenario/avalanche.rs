@@ -26,7 +26,7 @@ enum Cause {
 
 /// Runs the scenario.
 pub(super) fn run(bench: &Bench, targets: &[Target], report: &mut Report) -> anyhow::Result<()> {
-    let listeners = bench.size(LISTENERS, 50);
+    let listeners = bench.listeners(LISTENERS, 50);
     report.note(format!(
         "{listeners} listeners of one topic; seconds are from the cut until all listen again, the \
          start of a killed target included; CPU is for a million listeners that come back"

@@ -22,7 +22,7 @@ const TOPIC: &str = "bench/drop";
 
 /// Runs the scenario.
 pub(super) fn run(bench: &Bench, targets: &[Target], report: &mut Report) -> anyhow::Result<()> {
-    let listeners = bench.size(LISTENERS, 20);
+    let listeners = bench.listeners(LISTENERS, 20);
     let away = bench.size(AWAY, AWAY / 10);
     report.note(format!(
         "{listeners} listeners of one topic with {RATE} messages a second; each is cut once and \

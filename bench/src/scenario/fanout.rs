@@ -24,8 +24,10 @@ pub(super) fn run(bench: &Bench, targets: &[Target], report: &mut Report) -> any
          messages, are under way, so those times are of a queue that is never empty; CPU is for a \
          million deliveries"
     ));
+    let asked = Some(&bench.listeners[..]).filter(|asked| !asked.is_empty());
+    let all = asked.unwrap_or(bench.size(LISTENERS, &[1, 20]));
     for via in bench.via(&["ws", "sse", "ndjson", "longpoll"]) {
-        for &listeners in bench.size(LISTENERS, &[1, 20]) {
+        for &listeners in all {
             let window = (UNDER_WAY / listeners as u64).max(4);
             let full = Pace::Delivered { window, listeners: listeners as u64 };
             let paces = [(format!("{RATE}/s"), Pace::Rate(RATE)), ("full".to_owned(), full)];

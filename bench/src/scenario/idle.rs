@@ -20,7 +20,7 @@ const TOPIC: &str = "bench/idle";
 
 /// Runs the scenario.
 pub(super) fn run(bench: &Bench, targets: &[Target], report: &mut Report) -> anyhow::Result<()> {
-    let connections = bench.size(CONNECTIONS, 200);
+    let connections = bench.listeners(CONNECTIONS, 200);
     report.note(format!(
         "{connections} listeners of a topic on which nothing is published; memory is what the \
          target's grew by; socket buffers are of both ends, since both are on this machine"

@@ -15,7 +15,7 @@ const WINDOW: u64 = 10;
 
 /// Runs the scenario.
 pub(super) fn run(bench: &Bench, targets: &[Target], report: &mut Report) -> anyhow::Result<()> {
-    let listeners = bench.size(LISTENERS, 5);
+    let listeners = bench.listeners(LISTENERS, 5);
     report.note(format!("{listeners} listeners of one topic, {WINDOW} messages under way"));
     for via in bench.via(&["ws", "sse"]) {
         for &bytes in SIZES {

@@ -20,7 +20,7 @@ const TOPIC: &str = "bench/slow";
 
 /// Runs the scenario.
 pub(super) fn run(bench: &Bench, targets: &[Target], report: &mut Report) -> anyhow::Result<()> {
-    let listeners = bench.size(LISTENERS, 20);
+    let listeners = bench.listeners(LISTENERS, 20);
     report.note(format!(
         "{listeners} listeners of one topic with {RATE} messages of {MESSAGE_BYTES} bytes a second; \
          slow ones read {} bytes a second; the figures are those of the others, and of the target's \
