@@ -6,6 +6,7 @@
 pub mod ask;
 pub mod content;
 pub mod event;
+pub mod origin;
 pub mod stream;
 
 mod machine;

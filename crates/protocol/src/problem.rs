@@ -35,6 +35,16 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST, error, message, hint)
     }
 
+    /// A page of this origin is not welcome: status 403.
+    pub fn forbidden_origin(origin: &str) -> Problem {
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "forbidden_origin",
+            format!("pages of {origin} may not use this server"),
+            "have the operator add the origin to http.allowed_origins",
+        )
+    }
+
     /// The answer to a method that a URL does not take (RFC 9110 section 15.5.6).
     pub fn method_not_allowed(allowed: &'static str) -> Response {
         let message = format!("only these methods work here: {allowed}");

@@ -4,8 +4,9 @@
 //! request that names an origin is served only when that origin is this server's own or one that
 //! the operator allowed.
 
+use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{StatusCode, Uri};
+use tidings_protocol::origin::{Welcome, welcome};
 use tidings_protocol::{Problem, Response};
 
 /// What a request's origin may do.
@@ -14,30 +15,25 @@ pub(crate) enum Origin {
     /// No page asked, or one of this server's own.
     Own,
     /// A page of an allowed origin; its answers have to say so.
-    Allowed(HeaderValue),
+    Allowed {
+        /// The origin.
+        origin: HeaderValue,
+        /// Whether it is allowed by its name, and so may send what the browser knows of its user
+        /// (cookies, client certificates), or only because all are.
+        by_name: bool,
+    },
 }
 
-/// Looks at a request's origin. Only host and port are compared with the server's own: behind a
-/// proxy that ends TLS the scheme differs.
+/// Looks at a request's origin.
 pub(crate) fn check(headers: &HeaderMap, allowed: &[String]) -> Result<Origin, Problem> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(Origin::Own) };
     let text = origin.to_str().unwrap_or_default();
-    let authority = text.parse::<Uri>().ok().and_then(|uri| uri.authority().cloned());
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    if let (Some(authority), Some(host)) = (authority, host)
-        && authority.as_str().eq_ignore_ascii_case(host)
-    {
-        return Ok(Origin::Own);
+    match welcome(text, host, allowed) {
+        Some(Welcome::Own) => Ok(Origin::Own),
+        Some(why) => Ok(Origin::Allowed { origin: origin.clone(), by_name: why == Welcome::Named }),
+        None => Err(Problem::forbidden_origin(text)),
     }
-    if allowed.iter().any(|entry| entry == "*" || entry.eq_ignore_ascii_case(text)) {
-        return Ok(Origin::Allowed(origin.clone()));
-    }
-    Err(Problem::new(
-        StatusCode::FORBIDDEN,
-        "forbidden_origin",
-        format!("pages of {text} may not use this server"),
-        "have the operator add the origin to http.allowed_origins",
-    ))
 }
 
 impl Origin {
@@ -45,12 +41,19 @@ impl Origin {
     pub(crate) fn mark(&self, response: &mut Response) {
         // Answers differ by origin, also the one that a page of our own gets.
         response.headers.append(header::VARY, HeaderValue::from_static("Origin"));
-        if let Origin::Allowed(origin) = self {
+        if let Origin::Allowed { origin, by_name } = self {
             response.headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             response.headers.insert(
                 header::ACCESS_CONTROL_EXPOSE_HEADERS,
                 HeaderValue::from_static("Tidings-Position, Tidings-Gap, ETag, Retry-After"),
             );
+            // Where all pages are let in, none may act in its user's name (Fetch section 3.3.5).
+            if *by_name {
+                response.headers.insert(
+                    header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+                    HeaderValue::from_static("true"),
+                );
+            }
         }
     }
 }
@@ -91,15 +94,28 @@ mod tests {
         for (origin, served) in [
             (None, true),
             (Some("http://tidings.example:8080"), true),
-            (Some("https://tidings.example:8080"), true),
             (Some("https://app.example"), true),
             (Some("https://app.example.evil.example"), false),
-            (Some("http://tidings.example"), false),
             (Some("null"), false),
             (Some("file://"), false),
         ] {
             assert_eq!(check(&headers(origin), &allowed).is_ok(), served, "{origin:?}");
         }
-        assert!(check(&headers(Some("https://any.example")), &["*".to_owned()]).is_ok());
+    }
+
+    #[test]
+    fn credentials_are_for_origins_that_were_named() {
+        let credentials = |origin, allowed: &[&str]| {
+            let allowed: Vec<String> = allowed.iter().map(|&entry| entry.to_owned()).collect();
+            let mut response = Response::default();
+            check(&headers(Some(origin)), &allowed).unwrap().mark(&mut response);
+            assert_ne!(response.headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN).unwrap(), "*");
+            response.headers.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS)
+        };
+        let app = "https://app.example";
+        assert!(credentials(app, &[app]));
+        assert!(credentials(app, &["*", app]));
+        assert!(!credentials(app, &["*"]));
+        assert!(!credentials("https://any.example", &["*", app]));
     }
 }
