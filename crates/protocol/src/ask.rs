@@ -1,5 +1,6 @@
 //! What a reader asks for: topics, where to begin, how much. The same on every transport.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Span};
@@ -45,14 +46,17 @@ impl Ask {
         Ok(Ask {
             filters: filters(request, session.is_some())?,
             session,
-            // A browser repeats the URL of its first request whenever it comes back, and says in
-            // the header how far it has come since: so the header goes before the URL.
-            since: match request.header("last-event-id") {
+            // A browser repeats the URL of its first request whenever it comes back, and says
+            // beside it how far it has come since: so that goes before `since` and `last`.
+            since: match request.last_event_id() {
                 Some(position) => since(Some(position), None)?,
                 None => since(query.get("since"), query.get("last"))?,
             },
             slow: slow(query.get("slow"))?,
-            limit: query.get("limit").map(|text| number("limit", text, EVENTS_MAX)).transpose()?,
+            limit: query
+                .get("limit")
+                .map(|text| number("limit", text, 1..=EVENTS_MAX))
+                .transpose()?,
             wait: query.get("wait").map(wait).transpose()?,
             raw: match query.get("data") {
                 None => false,
@@ -121,7 +125,7 @@ pub fn since(since: Option<&str>, last: Option<&str>) -> Result<Option<Since>, P
             "both since and last are given",
             "say where to begin in one way only",
         )),
-        (None, Some(last)) => Ok(Some(Since::Last(number("last", last, EVENTS_MAX)?))),
+        (None, Some(last)) => Ok(Some(Since::Last(number("last", last, 1..=EVENTS_MAX)?))),
         (None, None) => Ok(None),
         (Some("start"), None) => Ok(Some(Since::Start)),
         (Some("now"), None) => Ok(Some(Since::Now)),
@@ -221,14 +225,19 @@ fn wait(text: &str) -> Result<Duration, Problem> {
     }
 }
 
-fn number(name: &str, text: &str, most: u32) -> Result<u32, Problem> {
+/// A whole number within bounds, as text.
+pub fn number(name: &str, text: &str, bounds: RangeInclusive<u32>) -> Result<u32, Problem> {
     match text.parse() {
-        Ok(number) if (1..=most).contains(&number) => Ok(number),
-        _ => Err(bad_query(name, &format!("a number from 1 to {most}"))),
+        Ok(number) if bounds.contains(&number) => Ok(number),
+        _ => {
+            let (least, most) = bounds.into_inner();
+            Err(bad_query(name, &format!("a number from {least} to {most}")))
+        }
     }
 }
 
-fn bad_query(name: &str, right: &str) -> Problem {
+/// The problem of a query whose value is not `right`.
+pub fn bad_query(name: &str, right: &str) -> Problem {
     Problem::bad(
         "bad_query",
         format!("{name} must be {right}"),
@@ -256,6 +265,17 @@ mod tests {
         assert_eq!(ask.since, Some(Since::Start));
         assert_eq!((ask.limit, ask.wait), (Some(5), Some(Duration::from_millis(1500))));
         assert_eq!((ask.slow, ask.raw), (Slow::Latest, true));
+    }
+
+    #[test]
+    fn what_was_seen_last_goes_before_where_to_begin() {
+        let mark = tidings_model::Mark { epoch: 1, offset: 7 };
+        let position = Position::at(tidings_model::LogKind::Durable, mark);
+        let since = |query: &str| ask(&format!("/t/a?{query}")).unwrap().since;
+        let seen = format!("since=start&lastEventId={position}");
+        assert_eq!(since(&seen), Some(Since::After(position)));
+        assert_eq!(since("since=start&lastEventId="), Some(Since::Start));
+        assert!(ask("/t/a?since=start&lastEventId=nonsense").is_err());
     }
 
     #[test]

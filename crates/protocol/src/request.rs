@@ -20,10 +20,13 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body; empty when there is none.
     pub body: Bytes,
+    /// A number that is this request's alone and that nobody can guess, since machines have no
+    /// chance of their own. 0 unless the driver gave one.
+    pub nonce: u128,
 }
 
 impl Request {
-    /// A request as it came: the target's path and query still percent-encoded.
+    /// A request as it came: the target's path and query still percent-encoded. Its nonce is 0.
     pub fn new(
         method: Method,
         path: &str,
@@ -37,12 +40,21 @@ impl Request {
             query: Query::parse(query.unwrap_or_default()),
             headers,
             body,
+            nonce: 0,
         }
     }
 
     /// A header's value, when it is there once or more and the first is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// What an `EventSource` says it saw last (WHATWG HTML section 9.2.4): in the header, or, where
+    /// one cannot be set, in the query. An empty one says that nothing was seen yet.
+    pub fn last_event_id(&self) -> Option<&str> {
+        let query = ["lastEventId", "Last-Event-ID"].map(|name| self.query.get(name));
+        let ids = [self.header("last-event-id")].into_iter().chain(query);
+        ids.flatten().find(|id| !id.is_empty())
     }
 
     /// Whether only the head of an answer is wanted.
@@ -137,6 +149,22 @@ pub fn json_response(status: StatusCode, body: impl Into<Bytes>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_seen_last_is_in_the_header_or_in_the_query() {
+        let seen = |header: Option<&'static str>, query: &str| {
+            let mut headers = HeaderMap::new();
+            headers.extend(header.map(|id| {
+                (HeaderName::from_static("last-event-id"), HeaderValue::from_static(id))
+            }));
+            let request = Request::new(Method::GET, "/t/a", Some(query), headers, Bytes::new());
+            request.last_event_id().map(str::to_owned)
+        };
+        assert_eq!(seen(Some("a"), "lastEventId=b").as_deref(), Some("a"));
+        assert_eq!(seen(Some(""), "lastEventId=b").as_deref(), Some("b"));
+        assert_eq!(seen(None, "lastEventId=&Last-Event-ID=c").as_deref(), Some("c"));
+        assert_eq!(seen(Some(""), "lasteventid=b"), None);
+    }
 
     #[test]
     fn a_query_is_decoded_like_a_form() {

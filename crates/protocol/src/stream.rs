@@ -1,66 +1,40 @@
 //! The machine behind every endless HTTP answer. Transports differ by an [`Encoder`] only.
 
+mod encoder;
+mod texts;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, StatusCode, header};
-use tidings_model::{ComeBack, Delivery, Event, Gap, Position, SessionEnd, Since, Time};
+use tidings_model::{ComeBack, Delivery, Event, Position, Time};
+
+pub use encoder::{Encoder, PADDING, bytes_max, padding};
+pub use texts::{JsonEncoder, LINE, RAW_LINE, line};
 
 use crate::ask::{Ask, all_or_nothing};
 use crate::machine::{CloseReason, Input, Output, Outputs, Protocol, SubId};
-use crate::problem::Problem;
 use crate::request::{Request, Response};
 use crate::transport::Settings;
 
 /// Response header with the position a stream or answer begins or ends at.
 pub const POSITION_HEADER: HeaderName = HeaderName::from_static("tidings-position");
 
-/// How one kind of stream writes down what it sends. Must be pure: same input, same bytes.
-pub trait Encoder: Sized + 'static {
-    /// The media type of the stream.
-    const CONTENT_TYPE: &'static str;
-
-    /// The encoder of one answer: what it needs of the request is looked at here, once.
-    ///
-    /// # Errors
-    /// What is wrong with the request, beyond what [`Ask`] has looked at.
-    fn new(request: &Request, ask: &Ask) -> Result<Self, Problem>;
-
-    /// What the head has besides what every stream's head has.
-    fn head(&self, head: Response) -> Response {
-        head
-    }
-
-    /// The first bytes, which tell the reader where it stands.
-    fn ready(&self, position: Position) -> Bytes;
-    /// One event.
-    fn event(&self, event: &Event) -> Bytes;
-    /// History is gone.
-    fn gap(&self, gap: &Gap) -> Bytes;
-    /// The stream is alive.
-    fn heartbeat(&self, position: Position, now: Time) -> Bytes;
-    /// The server is about to close.
-    fn goodbye(&self, position: Position, come_back: ComeBack) -> Bytes;
-    /// The stream's session is another's now, or no more: the reader should not come back.
-    fn ended(&self, position: Position, end: SessionEnd) -> Bytes;
-
-    /// So many bytes after which the answer ends in good order, for readers that keep all of it
-    /// in memory; they come back with their position.
-    fn bytes_max(&self) -> Option<usize> {
-        None
-    }
-}
-
 /// One endless answer.
 pub struct EventStream<E> {
-    heartbeat: Duration,
+    settings: Arc<Settings>,
     position: Position,
     /// When something was last sent.
     sent: Time,
     /// Events still wanted.
     left: Option<u32>,
-    /// Bytes sent.
+    /// Bytes sent since the reader was told where it stands.
     bytes: usize,
+    /// Heartbeats since the last event.
+    heartbeats: u32,
+    /// What is to be said once more, and when. Few streams ever have it.
+    again: Option<Box<(Event, Time)>>,
     head_only: bool,
     /// Once the request is known.
     encoder: Option<E>,
@@ -70,27 +44,33 @@ const SUB: SubId = SubId(0);
 
 impl<E: Encoder> EventStream<E> {
     /// A machine that has seen nothing yet.
-    pub fn new(settings: &Settings) -> EventStream<E> {
+    pub fn new(settings: &Arc<Settings>) -> EventStream<E> {
         EventStream {
-            heartbeat: settings.heartbeat,
+            settings: Arc::clone(settings),
             position: Position::default(),
             sent: Time::default(),
             left: None,
             bytes: 0,
+            heartbeats: 0,
+            again: None,
             head_only: false,
             encoder: None,
         }
     }
 
     fn opened(&mut self, request: &Request, out: &mut Outputs) {
-        let asked = Ask::parse(request).and_then(|ask| Ok((E::new(request, &ask)?, ask)));
+        if let Some(response) = E::instead(request) {
+            return out.push(Output::Respond(response));
+        }
+        let asked =
+            Ask::parse(request).and_then(|ask| Ok((E::new(request, &ask, &self.settings)?, ask)));
         match asked {
             Err(problem) => out.push(Output::Respond(problem.to_response())),
             Ok((encoder, mut ask)) => {
                 self.encoder = Some(encoder);
                 self.left = ask.limit;
                 self.head_only = request.is_head();
-                out.push(ask.subscribe(SUB, Since::Now));
+                out.push(ask.subscribe(SUB, E::BEGIN));
             }
         }
     }
@@ -104,9 +84,28 @@ impl<E: Encoder> EventStream<E> {
         }
     }
 
-    fn is_full(&self) -> bool {
+    fn send_event(&mut self, event: &Event, out: &mut Outputs) {
+        if let Some(encoder) = &self.encoder {
+            encoder.event(event, &mut |bytes| {
+                self.bytes += bytes.len();
+                out.push(Output::Send(bytes));
+            });
+        }
+    }
+
+    /// Ends an answer that has become too long, and says so. Only between deliveries: what was
+    /// read for a session counts as taken, so all of it has to be sent.
+    fn end_if_full(&mut self, out: &mut Outputs) {
         let most = self.encoder.as_ref().and_then(E::bytes_max);
-        most.is_some_and(|most| self.bytes >= most)
+        if most.is_some_and(|most| self.bytes >= most) || self.heartbeats >= E::HEARTBEATS_MAX {
+            self.goodbye(ComeBack(Duration::ZERO), out);
+            out.push(Output::Close(CloseReason::Done));
+        }
+    }
+
+    fn goodbye(&mut self, come_back: ComeBack, out: &mut Outputs) {
+        let position = self.position;
+        self.send(|encoder| encoder.goodbye(position, come_back), out);
     }
 
     fn subscribed(&mut self, position: Position, now: Time, out: &mut Outputs) {
@@ -126,11 +125,15 @@ impl<E: Encoder> EventStream<E> {
             return out.push(Output::Respond(head));
         }
         out.push(Output::Begin(head));
+        self.send(E::prelude, out);
         self.send(|encoder| encoder.ready(position), out);
-        out.push(Output::WakeAt(now + self.heartbeat));
+        // So that however little a reader asks for, each answer takes it further.
+        self.bytes = 0;
+        out.push(Output::WakeAt(now + self.settings.heartbeat));
     }
 
-    fn deliver(&mut self, deliveries: &[Delivery], now: Time, out: &mut Outputs) {
+    /// Sends deliveries. Says whether that was all there will be.
+    fn deliver(&mut self, deliveries: &[Delivery], now: Time, out: &mut Outputs) -> bool {
         for delivery in deliveries {
             match delivery {
                 Delivery::Gap(gap) => {
@@ -139,11 +142,12 @@ impl<E: Encoder> EventStream<E> {
                 }
                 Delivery::Event(event) => {
                     self.position = event.position;
-                    self.send(|encoder| encoder.event(event), out);
+                    self.send_event(event, out);
                     if let Some(left) = &mut self.left {
                         *left -= 1;
                         if *left == 0 {
-                            return out.push(Output::Close(CloseReason::Done));
+                            out.push(Output::Close(CloseReason::Done));
+                            return true;
                         }
                     }
                 }
@@ -151,20 +155,43 @@ impl<E: Encoder> EventStream<E> {
         }
         if !deliveries.is_empty() {
             self.sent = now;
+            self.heartbeats = 0;
+            self.plan_again(deliveries, now, out);
         }
-        if self.is_full() {
-            out.push(Output::Close(CloseReason::Done));
+        false
+    }
+
+    /// Has the last event said once more if nothing follows it.
+    fn plan_again(&mut self, deliveries: &[Delivery], now: Time, out: &mut Outputs) {
+        let mut events = deliveries.iter().rev().filter_map(|delivery| match delivery {
+            Delivery::Event(event) => Some(event),
+            Delivery::Gap(_) => None,
+        });
+        let Some(event) = events.next() else { return };
+        let after = self.encoder.as_ref().and_then(|encoder| encoder.again(event));
+        self.again = after.map(|after| Box::new((event.clone(), now + after)));
+        if let Some(again) = &self.again {
+            out.push(Output::WakeAt(again.1));
         }
     }
 
     fn deadline(&mut self, now: Time, out: &mut Outputs) {
+        let heartbeat = self.settings.heartbeat;
+        if let Some(again) = self.again.take_if(|again| again.1 <= now) {
+            self.send_event(&again.0, out);
+            self.sent = now;
+        }
         // Moving the deadline at every delivery would cost more than waking once too often.
-        if now.since(self.sent) >= self.heartbeat {
+        if now.since(self.sent) >= heartbeat {
             let position = self.position;
             self.send(|encoder| encoder.heartbeat(position, now), out);
             self.sent = now;
+            self.heartbeats = self.heartbeats.saturating_add(1);
         }
-        out.push(Output::WakeAt(self.sent + self.heartbeat));
+        let again = self.again.as_ref().map(|again| again.1);
+        let next = self.sent + heartbeat;
+        out.push(Output::WakeAt(again.map_or(next, |again| again.min(next))));
+        self.end_if_full(out);
     }
 }
 
@@ -177,13 +204,15 @@ impl<E: Encoder> Protocol for EventStream<E> {
                 Err(problem) => out.push(Output::Respond(problem.to_response())),
             },
             Input::Deliveries { deliveries, position, .. } if !self.head_only => {
-                self.deliver(deliveries, now, out);
+                let done = self.deliver(deliveries, now, out);
                 self.position = position;
+                if !done && !deliveries.is_empty() {
+                    self.end_if_full(out);
+                }
             }
             Input::Deadline => self.deadline(now, out),
             Input::Closing(come_back) => {
-                let position = self.position;
-                self.send(|encoder| encoder.goodbye(position, come_back), out);
+                self.goodbye(come_back, out);
                 out.push(Output::Close(CloseReason::Restart));
             }
             Input::Ended(_, end) => {

@@ -60,6 +60,8 @@ pub struct Settings {
     pub batch_messages_max: usize,
     /// Most subscriptions on one socket.
     pub subscriptions_max: usize,
+    /// Origins of web pages that may use this server, besides its own; `*` is all.
+    pub allowed_origins: Vec<String>,
 }
 
 impl Default for Settings {
@@ -69,6 +71,7 @@ impl Default for Settings {
             long_poll_max: Duration::from_secs(60),
             batch_messages_max: 10_000,
             subscriptions_max: 256,
+            allowed_origins: Vec::new(),
         }
     }
 }

@@ -125,6 +125,7 @@ fn settings(config: &Config) -> Settings {
         long_poll_max: config.times.long_poll_max,
         batch_messages_max: config.limits.batch_messages,
         subscriptions_max: config.limits.subscriptions,
+        allowed_origins: config.http.allowed_origins.clone(),
     }
 }
 

@@ -3,11 +3,10 @@
 //! Only the encoding is here; the machine is the shared [`EventStream`]. Must never write a line
 //! break inside an object.
 
-use bytes::Bytes;
-use tidings_model::{ComeBack, Encoding, Event, Gap, Position, SessionEnd, Time};
+use tidings_model::Encoding;
 use tidings_protocol::ask::Ask;
-use tidings_protocol::stream::{Encoder, EventStream};
-use tidings_protocol::{Mount, Problem, Request, Transport, content, event};
+use tidings_protocol::stream::{EventStream, JsonEncoder, LINE, RAW_LINE, line};
+use tidings_protocol::{Mount, Problem, Request, Settings, Transport, content};
 
 /// The registry entry.
 pub static NDJSON: Transport = Transport {
@@ -18,56 +17,25 @@ pub static NDJSON: Transport = Transport {
     open: |settings| Box::new(EventStream::<Ndjson>::new(settings)),
 };
 
-static LINE: Encoding = Encoding { name: "ndjson line" };
-static RAW: Encoding = Encoding { name: "ndjson raw" };
-
 /// Writes lines.
 struct Ndjson {
     raw: bool,
 }
 
-impl Encoder for Ndjson {
+impl JsonEncoder for Ndjson {
     const CONTENT_TYPE: &'static str = content::NDJSON;
+    const EVENT: &'static Encoding = &LINE;
+    const RAW: &'static Encoding = &RAW_LINE;
 
-    fn new(_: &Request, ask: &Ask) -> Result<Ndjson, Problem> {
+    fn new(_: &Request, ask: &Ask, _: &Settings) -> Result<Ndjson, Problem> {
         Ok(Ndjson { raw: ask.raw })
     }
 
-    fn ready(&self, position: Position) -> Bytes {
-        if self.raw { Bytes::new() } else { line(event::ready(position)) }
+    fn is_raw(&self) -> bool {
+        self.raw
     }
 
-    fn event(&self, event: &Event) -> Bytes {
-        if self.raw {
-            event.record.encoded(&RAW, |record| line(event::value(record)))
-        } else {
-            event::shared(&LINE, event, |event| {
-                let mut out = Vec::with_capacity(192 + event.record.message.payload.len());
-                event::write_json(event, &mut out);
-                line(out)
-            })
-        }
+    fn set(json: Vec<u8>) -> Vec<u8> {
+        line(json)
     }
-
-    fn gap(&self, gap: &Gap) -> Bytes {
-        line(event::gap(gap))
-    }
-
-    fn heartbeat(&self, position: Position, now: Time) -> Bytes {
-        line(if self.raw { String::new() } else { event::heartbeat(position, now) })
-    }
-
-    fn goodbye(&self, position: Position, come_back: ComeBack) -> Bytes {
-        if self.raw { Bytes::new() } else { line(event::goodbye(Some(position), come_back)) }
-    }
-
-    fn ended(&self, position: Position, end: SessionEnd) -> Bytes {
-        if self.raw { Bytes::new() } else { line(event::ended(Some(position), end)) }
-    }
-}
-
-fn line(json: impl Into<Vec<u8>>) -> Bytes {
-    let mut out = json.into();
-    out.push(b'\n');
-    out.into()
 }

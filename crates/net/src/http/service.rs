@@ -51,7 +51,9 @@ pub(crate) async fn handle(
         Ok(body) => body,
         Err(problem) => return Ok(closing(dress.put_on(problem.to_response()))),
     };
-    let request = Request::new(parts.method, parts.uri.path(), parts.uri.query(), headers, body);
+    let (path, query) = (parts.uri.path(), parts.uri.query());
+    let mut request = Request::new(parts.method, path, query, headers, body);
+    request.nonce = rand::random();
     let response = match answer(&local, version, &request).await {
         Ok(Outcome::Response(response)) => response,
         Ok(Outcome::Takeover(guest, answer, kind)) => {
