@@ -13,6 +13,7 @@ pub(crate) static TRANSPORTS: &[&Transport] = &[
     &tidings_ndjson::NDJSON,
     &tidings_xhr::XHR,
     &tidings_iframe::IFRAME,
+    &tidings_multipart::MULTIPART,
     &tidings_websocket::WEBSOCKET,
     &tidings_v1::TIDINGS_V1,
     &tidings_publish::PUBLISH,
