@@ -151,7 +151,7 @@ mod tests {
     fn a_payload_is_sent_as_it_is_when_it_holds_the_boundary_of_another() {
         let other = Boundary::new(8).as_str().to_owned();
         let part = text(&part(7, "ä b/%", "text/plain", other.as_bytes()));
-        assert!(part.contains(&format!("Tidings-Topic: %C3%A4%20b/%25\r\n")), "{part}");
+        assert!(part.contains("Tidings-Topic: %C3%A4%20b/%25\r\n"), "{part}");
         assert!(part.contains(&format!("\r\n\r\n{other}\r\n--")), "{part}");
     }
 
