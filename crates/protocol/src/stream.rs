@@ -79,8 +79,10 @@ impl<E: Encoder> EventStream<E> {
     fn send(&mut self, encode: impl FnOnce(&E) -> Bytes, out: &mut Outputs) {
         if let Some(encoder) = &self.encoder {
             let bytes = encode(encoder);
-            self.bytes += bytes.len();
-            out.push(Output::Send(bytes));
+            if !bytes.is_empty() {
+                self.bytes += bytes.len();
+                out.push(Output::Send(bytes));
+            }
         }
     }
 

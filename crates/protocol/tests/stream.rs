@@ -1,6 +1,8 @@
 //! The machine of streams, with an encoder that says as little as possible: when something is said
 //! again, and when an answer ends by itself.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets the impossible should stop there")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

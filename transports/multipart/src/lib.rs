@@ -65,20 +65,23 @@ impl Encoder for Multipart {
         self.boundary.write_part(event, send);
     }
 
-    fn gap(&self, Gap { reason, from, to, .. }: &Gap) -> Bytes {
-        format!("Tidings-Gap: {} {from} {to}\r\n", reason.as_str()).into()
+    fn gap(&self, Gap { reason, from, to, position }: &Gap) -> Bytes {
+        let reason = reason.as_str();
+        format!("Tidings-Gap: {reason} {from} {to}\r\nTidings-Position: {position}\r\n").into()
     }
 
     fn heartbeat(&self, _: Position, _: Time) -> Bytes {
         Bytes::from_static(b"Tidings-Heartbeat:\r\n")
     }
 
-    fn goodbye(&self, _: Position, ComeBack(after): ComeBack) -> Bytes {
-        format!("Tidings-Goodbye: {}\r\n", after.as_millis()).into()
+    fn goodbye(&self, position: Position, ComeBack(after): ComeBack) -> Bytes {
+        let after = after.as_millis();
+        format!("Tidings-Goodbye: {after}\r\nTidings-Position: {position}\r\n").into()
     }
 
-    fn ended(&self, _: Position, end: SessionEnd) -> Bytes {
-        format!("Tidings-Goodbye: {}\r\n", end.as_str()).into()
+    fn ended(&self, position: Position, end: SessionEnd) -> Bytes {
+        let end = end.as_str();
+        format!("Tidings-Goodbye: {end}\r\nTidings-Position: {position}\r\n").into()
     }
 
     fn again(&self, event: &Event) -> Option<Duration> {

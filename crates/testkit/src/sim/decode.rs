@@ -6,7 +6,8 @@ use tidings_model::{Position, Topic};
 use crate::tape::Said;
 
 /// The ways to read, by the name of their transport.
-pub(crate) const VIAS: [&str; 6] = ["sse", "ndjson", "ws", "poll", "longpoll", "tidings.v1"];
+pub(crate) const VIAS: [&str; 9] =
+    ["sse", "ndjson", "ws", "poll", "longpoll", "tidings.v1", "xhr", "iframe", "multipart"];
 
 /// One thing a reader understood.
 #[derive(Clone, Debug)]
@@ -36,10 +37,12 @@ pub(crate) fn decode(via: &str, said: &Said) -> Result<Vec<Heard>, String> {
         Said::Begin(_) => Ok(Vec::new()),
         Said::Close(_) => Ok(vec![Heard::End]),
         Said::Binary(_) => Err("an unexpected binary message".to_owned()),
-        Said::Send(bytes) if via == "sse" => sse(text(bytes)?),
-        Said::Send(bytes) => {
-            text(bytes)?.lines().map(|line| object(&json(line)?)).collect::<Result<_, _>>()
-        }
+        Said::Send(bytes) => match via {
+            "sse" => sse(text(bytes)?),
+            "multipart" => part(text(bytes)?).map(Vec::from_iter),
+            "iframe" => lines(text(bytes)?, script),
+            _ => lines(text(bytes)?, |line| Ok(Some(line.to_owned()))),
+        },
         Said::Text(bytes) => socket(&json(text(bytes)?)?),
         Said::Respond(response) if response.status == http::StatusCode::OK => {
             let body = json(text(&response.body)?)?;
@@ -71,6 +74,41 @@ fn sse(text: &str) -> Result<Vec<Heard>, String> {
         return Err(format!("a malformed event: {text:?}"));
     }
     Ok(vec![heard])
+}
+
+/// The objects of the lines that `find` finds one in; padding is none.
+fn lines(
+    text: &str,
+    find: impl Fn(&str) -> Result<Option<String>, String>,
+) -> Result<Vec<Heard>, String> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines.filter_map(|line| find(line).transpose()).map(|line| object(&json(&line?)?)).collect()
+}
+
+/// The text that a script of a forever iframe hands on.
+fn script(line: &str) -> Result<Option<String>, String> {
+    let inside = line.split_once(">t(").and_then(|(_, rest)| rest.strip_suffix(")</script>"));
+    inside.map(|string| serde_json::from_str(string).map_err(show)).transpose()
+}
+
+/// A whole part, or lines of the header of one that is to come.
+fn part(text: &str) -> Result<Option<Heard>, String> {
+    let field =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    let position = field("Tidings-Position").map(|text| text.parse().map_err(show)).transpose()?;
+    let Some((_, rest)) = text.split_once("\r\n\r\n") else {
+        let Some(gap) = field("Tidings-Gap") else { return Ok(None) };
+        let words: Vec<&str> = gap.split(' ').collect();
+        let &[reason, from, to] = &words[..] else { return Err(format!("not a gap: {gap}")) };
+        let (from, to) = (from.parse().map_err(show)?, to.parse().map_err(show)?);
+        let position = position.ok_or("a gap without a position")?;
+        return Ok(Some(Heard::Gap { reason: reason.to_owned(), from, to, position }));
+    };
+    let (payload, _) = rest.rsplit_once("\r\n--").ok_or("a part without a delimiter")?;
+    let topic = Topic::new(field("Tidings-Topic").unwrap_or_default()).map_err(show)?;
+    let position = position.ok_or("a part without a position")?;
+    let number = json(payload)?["n"].as_u64().ok_or_else(|| format!("no number: {payload}"))?;
+    Ok(Some(Heard::Event { topic, number, position }))
 }
 
 /// A message on a WebSocket, of either kind.

@@ -23,6 +23,9 @@ static TRANSPORTS: &[&Transport] = &[
     &tidings_poll::LONG_POLL,
     &tidings_sse::SSE,
     &tidings_ndjson::NDJSON,
+    &tidings_xhr::XHR,
+    &tidings_iframe::IFRAME,
+    &tidings_multipart::MULTIPART,
     &tidings_websocket::WEBSOCKET,
     &tidings_v1::TIDINGS_V1,
     &tidings_publish::PUBLISH,
@@ -263,6 +266,9 @@ impl World {
         }
         if matches!(via, "poll" | "longpoll") {
             query += &format!("&limit={}", 1 + self.random.below(30));
+        }
+        if matches!(via, "xhr" | "iframe") {
+            query += &format!("&bytes={}", 1 + self.random.below(4000));
         }
         for filter in &self.readers[index].filters {
             query += &format!("&topic={filter}");
