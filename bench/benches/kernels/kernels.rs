@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
-use tidings_log::{Batch, DiskLog, DiskOptions, Level, Log, MemoryLimits, MemoryLog, Retention};
+use tidings_log::{
+    Batch, DiskLog, DiskOptions, Level, Log, MemoryLimits, MemoryLog, Retention, Threads,
+};
 use tidings_model::{EventType, Headers, LogKind, Message, Time, Topic, TopicFilter};
 use tidings_testkit::FakeDisk;
 use tidings_websocket_codec::{Decoder, Limits, Opcode, Role, frame_header, write_masked_frame};
@@ -163,6 +165,7 @@ fn disk() -> anyhow::Result<Work> {
         salt: Box::new(|| 1),
         segment_bytes: None,
         flush_within: Duration::from_secs(1),
+        threads: Threads::Own,
     };
     let now = Time::from_millis(1_800_000_000_000);
     let (log, _) = DiskLog::open(Box::new(FakeDisk::default()), options, now)?;
