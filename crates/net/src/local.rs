@@ -12,9 +12,11 @@ use slab::Slab;
 use tidings_broker::{Broker, Owner, Shard};
 use tidings_host::{House, Outcome, Outcomes, Registry};
 use tidings_model::{Delivery, Time};
+use tidings_websocket_codec::Inflater;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::drive::deflated::Deflated;
 use crate::drive::outgoing::Piece;
 use crate::listen::Shared;
 use crate::options::{Options, Site};
@@ -43,6 +45,10 @@ pub(crate) struct Local {
     pub(crate) scratch: RefCell<Box<[u8]>>,
     /// A queue that whoever writes may borrow, so that idle connections hold none.
     pub(crate) queue: RefCell<VecDeque<Piece>>,
+    /// What messages are compressed to, for all WebSockets of the thread.
+    pub(crate) deflated: RefCell<Deflated>,
+    /// Reads the compressed messages of all WebSockets of the thread.
+    pub(crate) inflater: RefCell<Inflater>,
 }
 
 /// What other threads leave for this one.
@@ -92,6 +98,8 @@ impl Local {
             deliveries: RefCell::new(Vec::new()),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into()),
             queue: RefCell::new(VecDeque::new()),
+            deflated: RefCell::default(),
+            inflater: RefCell::default(),
         })
     }
 

@@ -4,12 +4,12 @@
 
 use std::mem;
 
+use crate::deflate::Inflater;
 use crate::error::WsError;
 use crate::frame::{CONTROL_BYTES_MAX, Header, HeaderFields, Opcode, Role};
 use crate::item::{Item, Kind};
 use crate::mask;
-use crate::message::Message;
-use crate::utf8::Utf8Buffer;
+use crate::message::{Message, inflate};
 
 /// Largest message that [`Limits::default`] accepts, in bytes: far above what people chat and
 /// programs signal, and small enough that thousands of senders at once fit in memory.
@@ -62,6 +62,8 @@ struct Pending {
 struct Frame {
     kind: Kind,
     fin: bool,
+    /// Whether it belongs to a compressed message.
+    is_deflated: bool,
     mask: Option<[u8; 4]>,
     /// Bytes of payload in all.
     len: usize,
@@ -84,8 +86,29 @@ impl Decoder {
     /// Errors: the peer broke the protocol. All items before that were handed out already, what
     /// was kept is freed, and every later call returns the same error.
     pub fn decode<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Item<'a>>, WsError> {
+        self.decode_with(input, None)
+    }
+
+    /// [`decode`](Decoder::decode) for a connection that has agreed on [`Deflate`](crate::Deflate):
+    /// messages may come compressed. `inflater` may be lent to another connection between calls.
+    ///
+    /// Errors: also a compressed message that is none. One that inflates to more than the limit is
+    /// refused as soon as that shows.
+    pub fn decode_deflated<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        inflater: &mut Inflater,
+    ) -> Result<Option<Item<'a>>, WsError> {
+        self.decode_with(input, Some(inflater))
+    }
+
+    fn decode_with<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        inflater: Option<&mut Inflater>,
+    ) -> Result<Option<Item<'a>>, WsError> {
         let outcome = match self.stage {
-            Stage::Open => self.next_item(input),
+            Stage::Open => self.next_item(input, inflater),
             Stage::Closed => Ok(None),
             Stage::Failed(error) => Err(error),
         };
@@ -114,9 +137,14 @@ impl Decoder {
         self.pending.as_ref().map_or(0, |pending| pending.held_bytes())
     }
 
-    fn next_item<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Item<'a>>, WsError> {
+    fn next_item<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        mut inflater: Option<&mut Inflater>,
+    ) -> Result<Option<Item<'a>>, WsError> {
+        let may_deflate = inflater.is_some();
         loop {
-            let Some(mut frame) = self.current_frame(input)? else { return Ok(None) };
+            let Some(mut frame) = self.current_frame(input, may_deflate)? else { return Ok(None) };
             if input.is_empty() && !frame.is_complete() {
                 self.pending().frame = Some(frame);
                 return Ok(None);
@@ -125,7 +153,7 @@ impl Decoder {
             let item = if frame.kind.is_control() {
                 self.take_control(&frame, bytes)?
             } else {
-                self.take_data(&frame, bytes)?
+                self.take_data(&frame, bytes, inflater.as_deref_mut())?
             };
             if item.is_some() {
                 return Ok(item);
@@ -137,12 +165,16 @@ impl Decoder {
     }
 
     /// The frame whose payload comes next in the input.
-    fn current_frame(&mut self, input: &mut &mut [u8]) -> Result<Option<Frame>, WsError> {
+    fn current_frame(
+        &mut self,
+        input: &mut &mut [u8],
+        may_deflate: bool,
+    ) -> Result<Option<Frame>, WsError> {
         if let Some(frame) = self.pending.as_mut().and_then(|pending| pending.frame.take()) {
             return Ok(Some(frame));
         }
         match self.next_header(input)? {
-            Some(fields) => self.admit(&fields).map(Some),
+            Some(fields) => self.admit(&fields, may_deflate).map(Some),
             None => Ok(None),
         }
     }
@@ -167,8 +199,8 @@ impl Decoder {
 
     /// Checks a header against what came before it: extensions, the rules of fragments (section
     /// 5.4), the size of the message.
-    fn admit(&self, fields: &HeaderFields) -> Result<Frame, WsError> {
-        if fields.rsv1 {
+    fn admit(&self, fields: &HeaderFields, may_deflate: bool) -> Result<Frame, WsError> {
+        if fields.rsv1 && !may_deflate {
             return Err(WsError::CompressionNotAgreed);
         }
         let message = self.pending.as_ref().and_then(|pending| pending.message.as_ref());
@@ -182,18 +214,31 @@ impl Decoder {
             (Opcode::Continuation, Some(message)) => message.kind(),
             (Opcode::Continuation, None) => return Err(WsError::NothingToContinue),
         };
-        let max = self.limits.message_bytes_max;
+        let is_first = matches!(fields.opcode, Opcode::Text | Opcode::Binary);
+        if fields.rsv1 && !is_first {
+            return Err(WsError::CompressionMisplaced);
+        }
+        let is_deflated =
+            if is_first { fields.rsv1 } else { message.is_some_and(Message::is_deflated) };
         let room = if kind.is_control() {
             CONTROL_BYTES_MAX
         } else {
-            max - message.map_or(0, Message::len) // no larger message was admitted
+            // No larger message was admitted.
+            self.bytes_max(is_deflated) - message.map_or(0, Message::len)
         };
         match usize::try_from(fields.payload_len) {
             Ok(len) if len <= room => {
-                Ok(Frame { kind, fin: fields.fin, mask: fields.mask, len, taken: 0 })
+                let HeaderFields { fin, mask, .. } = *fields;
+                Ok(Frame { kind, fin, is_deflated, mask, len, taken: 0 })
             }
-            _ => Err(WsError::MessageTooBig { max }),
+            _ => Err(WsError::MessageTooBig { max: self.limits.message_bytes_max }),
         }
+    }
+
+    /// Most bytes that a message may come in.
+    fn bytes_max(&self, is_deflated: bool) -> usize {
+        let max = self.limits.message_bytes_max;
+        if is_deflated { Inflater::deflated_bytes_max(max) } else { max }
     }
 
     fn take_control<'a>(
@@ -218,23 +263,29 @@ impl Decoder {
         &mut self,
         frame: &Frame,
         bytes: &'a [u8],
+        inflater: Option<&mut Inflater>,
     ) -> Result<Option<Item<'a>>, WsError> {
+        let message_bytes_max = self.limits.message_bytes_max;
         let unfinished = self.pending.as_ref().is_some_and(|pending| pending.message.is_some());
         if frame.fin && !unfinished && bytes.len() == frame.len {
             // The common case, with nothing to keep: the whole message lies in the input.
-            return frame.kind.item(bytes).map(Some);
+            return match frame.is_deflated {
+                true => inflate(frame.kind, bytes, inflater, message_bytes_max).map(Some),
+                false => frame.kind.item(bytes).map(Some),
+            };
         }
-        let max = self.limits.message_bytes_max;
+        let bytes_max = self.bytes_max(frame.is_deflated);
         let slot = &mut self.pending().message;
-        let message = slot.get_or_insert_with(|| match frame.kind {
-            Kind::Text => Message::Text(Utf8Buffer::default()),
-            _ => Message::Binary(Vec::new()),
-        });
-        let growth_max =
-            if frame.fin { frame.len - frame.taken + bytes.len() } else { max - message.len() };
+        let message = slot.get_or_insert_with(|| Message::new(frame.kind, frame.is_deflated));
+        let growth_max = if frame.fin {
+            frame.len - frame.taken + bytes.len()
+        } else {
+            bytes_max - message.len()
+        };
         message.push(bytes, growth_max)?;
         if frame.fin && frame.is_complete() {
-            return slot.take().map(Message::finish).transpose();
+            let whole = slot.take().map(|message| message.finish(inflater, message_bytes_max));
+            return whole.transpose();
         }
         Ok(None)
     }

@@ -12,6 +12,14 @@ pub enum WsError {
     /// (section 5.2).
     #[error("RSV1 is set, but no compression was agreed")]
     CompressionNotAgreed,
+    /// RSV1 set on a control frame or on a fragment that is not its message's first, where
+    /// compression gives it no meaning (RFC 7692 sections 6 and 6.1).
+    #[error("RSV1 is set on a frame that begins no message")]
+    CompressionMisplaced,
+    /// A compressed message that is no DEFLATE data, or not the whole of it (RFC 7692 section
+    /// 7.2.2).
+    #[error("a compressed message cannot be inflated")]
+    NotDeflate,
     /// RSV2 or RSV3 set; no extension that gives them a meaning exists here (section 5.2).
     #[error("a reserved bit (RSV2 or RSV3) is set")]
     ReservedBits,
@@ -47,7 +55,7 @@ pub enum WsError {
     #[error("text is not valid UTF-8")]
     InvalidUtf8,
     /// The message would be larger than [`Limits::message_bytes_max`](crate::Limits) allows
-    /// (section 10.4).
+    /// (section 10.4), inflated or not.
     #[error("the message is larger than {max} bytes")]
     MessageTooBig {
         /// The limit, in bytes.
@@ -65,9 +73,10 @@ impl WsError {
     /// The code for the Close frame that answers this (section 7.4.1).
     pub fn close_code(self) -> CloseCode {
         match self {
-            WsError::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            WsError::InvalidUtf8 | WsError::NotDeflate => CloseCode::INVALID_PAYLOAD,
             WsError::MessageTooBig { .. } => CloseCode::TOO_BIG,
             WsError::CompressionNotAgreed
+            | WsError::CompressionMisplaced
             | WsError::ReservedBits
             | WsError::ReservedOpcode(_)
             | WsError::NotMasked

@@ -1,4 +1,5 @@
-//! The WebSocket protocol (RFC 6455) as a pure machine, for a server and for a client.
+//! The WebSocket protocol (RFC 6455) as a pure machine, for a server and for a client, with
+//! permessage-deflate (RFC 7692) on the server's side.
 //!
 //! Must never do I/O, read a clock, draw random numbers, or hold heap memory for a connection
 //! that has no cut frame and no unfinished message.
@@ -25,12 +26,16 @@
 //! send one shared payload to many sockets (`writev` of header and payload) and copy nothing.
 //! [`write_masked_frame`] is the client's way, where every frame has its own mask.
 //!
-//! No extension is spoken: RSV1, the bit of permessage-deflate (RFC 7692), has its own refusal,
-//! [`WsError::CompressionNotAgreed`], and nothing else in the crate knows of compression.
+//! Compression: [`Deflate::negotiate`] agrees on it so that every message stands by itself. Then
+//! one [`Deflater`] makes what many sockets are sent behind a [`deflated_header`], and one
+//! [`Inflater`] reads what all of them send ([`Decoder::decode_deflated`]); a connection holds
+//! neither.
 
 mod close;
 mod decoder;
+mod deflate;
 mod error;
+mod extension;
 mod frame;
 mod handshake;
 mod item;
@@ -40,7 +45,9 @@ mod utf8;
 
 pub use close::{CloseCode, REASON_BYTES_MAX, close_payload};
 pub use decoder::{Decoder, Limits, MESSAGE_BYTES_MAX_DEFAULT};
+pub use deflate::{DeflatedHeader, Deflater, Inflater, deflated_header};
 pub use error::WsError;
+pub use extension::{Deflate, MalformedExtensions};
 pub use frame::{
     CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, HeaderFields, Opcode, Role, frame_header,
     write_masked_frame,

@@ -10,6 +10,11 @@ pub(crate) fn check(bytes: &[u8]) -> Result<&str, WsError> {
     simdutf8::basic::from_utf8(bytes).map_err(|_| WsError::InvalidUtf8)
 }
 
+/// Checks text that is all there and ours.
+pub(crate) fn check_owned(bytes: Vec<u8>) -> Result<String, WsError> {
+    String::from_utf8(bytes).map_err(|_| WsError::InvalidUtf8)
+}
+
 /// Text put together from pieces that may be cut inside a character. Every byte is checked once,
 /// when it comes.
 #[derive(Default)]

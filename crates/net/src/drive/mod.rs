@@ -1,6 +1,7 @@
 //! One driver for each shape of carrier that was taken over from the HTTP parser. A driver moves
 //! bytes and time; what they mean is the machine's business.
 
+pub(crate) mod deflated;
 pub(crate) mod exchange;
 pub(crate) mod frames;
 pub(crate) mod outgoing;

@@ -9,6 +9,7 @@ use tidings_protocol::{CloseReason, Response};
 
 use super::gzip;
 use super::origin::Origin;
+use super::upgrade::Accepted;
 use crate::drive::Guest;
 
 /// A connection that its parser gives away, and what has happened on it so far.
@@ -54,7 +55,7 @@ pub(crate) enum TakeoverKind {
         keep_alive: bool,
     },
     /// A WebSocket.
-    Socket { accept_key: String, subprotocol: Option<&'static str> },
+    Socket(Accepted),
 }
 
 /// What a machine said before its connection was taken over.

@@ -5,6 +5,8 @@ use std::time::SystemTime;
 use http::{HeaderMap, StatusCode};
 use tidings_protocol::Response;
 
+use super::Accepted;
+
 /// What becomes of the connection after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Connection {
@@ -49,12 +51,16 @@ pub(crate) fn streamed(response: &Response, framing: Framing) -> Vec<u8> {
 }
 
 /// The acceptance of a WebSocket (RFC 6455 section 4.2.2).
-pub(crate) fn switching(accept_key: &str, subprotocol: Option<&str>, extra: &HeaderMap) -> Vec<u8> {
+pub(crate) fn switching(accepted: &Accepted, extra: &HeaderMap) -> Vec<u8> {
+    let Accepted { key, subprotocol, deflate } = accepted;
     let mut out = start(StatusCode::SWITCHING_PROTOCOLS, extra);
     out.extend_from_slice(b"connection: Upgrade\r\nupgrade: websocket\r\n");
-    out.extend_from_slice(format!("sec-websocket-accept: {accept_key}\r\n").as_bytes());
+    out.extend_from_slice(format!("sec-websocket-accept: {key}\r\n").as_bytes());
     if let Some(subprotocol) = subprotocol {
         out.extend_from_slice(format!("sec-websocket-protocol: {subprotocol}\r\n").as_bytes());
+    }
+    if let Some(deflate) = deflate {
+        out.extend_from_slice(format!("sec-websocket-extensions: {deflate}\r\n").as_bytes());
     }
     out.extend_from_slice(b"\r\n");
     out

@@ -34,6 +34,7 @@ use crate::seat::Seat;
 use tracked::{Tracked, Watch};
 
 pub(crate) use answer::{Dress, Said, Takeover, TakeoverKind};
+pub(crate) use upgrade::Accepted;
 
 /// How long a client that is refused may go on sending before it is cut: closing at once would
 /// let the answer be lost (RFC 9112 section 9.6).
@@ -47,7 +48,7 @@ pub(crate) async fn serve(local: Rc<Local>, stream: Connection, unread: Bytes) {
     if let Some((stream, unread, takeover)) = parse(&local, stream, unread).await {
         match takeover.kind {
             TakeoverKind::Exchange { .. } => exchange::spawn(&local, stream, unread, *takeover),
-            TakeoverKind::Socket { .. } => frames::spawn(&local, stream, unread, *takeover),
+            TakeoverKind::Socket(_) => frames::spawn(&local, stream, unread, *takeover),
         }
     }
 }

@@ -88,10 +88,9 @@ async fn answer(
             run(local, transport, request, kind).await
         }
         Route::Socket(transport, subprotocol) => {
-            let accept_key = upgrade::check(&request.method, version, &request.headers)
+            let accepted = upgrade::check(&request.method, version, &request.headers, subprotocol)
                 .inspect_err(|problem| tracing::debug!(problem.message, "upgrade refused"))?;
-            let kind = TakeoverKind::Socket { accept_key, subprotocol };
-            run(local, transport, request, kind).await
+            run(local, transport, request, TakeoverKind::Socket(accepted)).await
         }
     }
 }

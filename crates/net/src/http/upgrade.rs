@@ -2,17 +2,25 @@
 
 use http::{HeaderMap, StatusCode, Version};
 use tidings_protocol::{Method, Problem};
-use tidings_websocket_codec::{accept_key, is_valid_key};
+use tidings_websocket_codec::{Deflate, accept_key, is_valid_key};
 
-/// Checks the handshake; returns the key to answer with.
+/// What a handshake is answered with.
+pub(crate) struct Accepted {
+    /// `Sec-WebSocket-Accept`.
+    pub(crate) key: String,
+    /// `Sec-WebSocket-Protocol`.
+    pub(crate) subprotocol: Option<&'static str>,
+    /// `Sec-WebSocket-Extensions`.
+    pub(crate) deflate: Option<Deflate>,
+}
+
+/// Checks the handshake.
 pub(crate) fn check(
     method: &Method,
     version: Version,
     headers: &HeaderMap,
-) -> Result<String, Problem> {
-    let bad = |message: &str| {
-        Problem::bad("bad_upgrade", message, "see RFC 6455 section 4.2.1; use a WebSocket client")
-    };
+    subprotocol: Option<&'static str>,
+) -> Result<Accepted, Problem> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if *method != Method::GET || version != Version::HTTP_11 {
         return Err(bad("a WebSocket begins with a GET of HTTP/1.1"));
@@ -31,7 +39,24 @@ pub(crate) fn check(
         ));
     }
     match text("sec-websocket-key") {
-        Some(key) if is_valid_key(key) => Ok(accept_key(key)),
+        Some(key) if is_valid_key(key) => {
+            let (key, deflate) = (accept_key(key), extensions(headers)?);
+            Ok(Accepted { key, subprotocol, deflate })
+        }
         _ => Err(bad("Sec-WebSocket-Key is missing or is not 16 bytes of base64")),
     }
+}
+
+/// What is agreed on of the extensions that the client offers.
+fn extensions(headers: &HeaderMap) -> Result<Option<Deflate>, Problem> {
+    let lines = headers.get_all("sec-websocket-extensions").iter();
+    // The lines of a list are one list (RFC 9110 section 5.3).
+    let lines: Option<Vec<&str>> = lines.map(|line| line.to_str().ok()).collect();
+    lines
+        .and_then(|lines| Deflate::negotiate(&lines.join(",")).ok())
+        .ok_or_else(|| bad("Sec-WebSocket-Extensions is malformed"))
+}
+
+fn bad(message: &str) -> Problem {
+    Problem::bad("bad_upgrade", message, "see RFC 6455 section 4.2.1; use a WebSocket client")
 }

@@ -3,6 +3,7 @@
 //! Must never reach into the crate: what is tested here is what others may use.
 
 mod cuts;
+mod deflate;
 mod examples;
 mod memory;
 mod rules;

@@ -2,6 +2,8 @@
 //!
 //! Liveness is this driver's: a peer that was silent is pinged, one that stays silent is gone.
 
+mod wire;
+
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -11,41 +13,34 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tidings_host::{Carrier, Outcome};
 use tidings_model::Time;
-use tidings_protocol::{CloseReason, Frame, Response};
-use tidings_websocket_codec::{
-    CloseCode, Decoder, Item, Limits, Opcode, Role, close_payload, frame_header,
-};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tidings_protocol::Frame;
+use tidings_websocket_codec::{CloseCode, Decoder, Item, Limits, Opcode, Role};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::outgoing::Outgoing;
-use super::{Guest, LINGER, QUEUE_BYTES_MAX, READS_MAX};
+use super::{Guest, READS_MAX};
 use crate::connection::Connection;
 use crate::http::head;
 use crate::http::{Said, Takeover, TakeoverKind};
 use crate::local::Local;
-
-/// The close code of a socket whose durable session is another's now, or no more.
-const SESSION_ENDED: CloseCode = match CloseCode::new(4409) {
-    Some(code) => code,
-    None => CloseCode::POLICY,
-};
+use wire::{Closing, Wire};
 
 /// Goes on with a connection whose handshake the parser has read.
 pub(crate) fn spawn(local: &Rc<Local>, stream: Connection, unread: Bytes, takeover: Takeover) {
     let Takeover { guest, answer, kind, .. } = takeover;
-    let TakeoverKind::Socket { accept_key, subprotocol } = kind else { return };
+    let TakeoverKind::Socket(accepted) = kind else { return };
     let mut wire = Wire {
         local: Rc::clone(local),
         stream,
         out: Outgoing::default(),
         wake_at: answer.wake_at,
+        deflate: accepted.deflate,
         closing: Closing::No,
     };
     for said in answer.said {
         match said {
             Said::Begin(head) => {
-                let head = head::switching(&accept_key, subprotocol, &head.headers);
-                wire.out.push(head.into());
+                wire.out.push(head::switching(&accepted, &head.headers).into());
             }
             Said::Text(head, body) => wire.text(head, body),
             Said::Binary(payload) => wire.binary(payload),
@@ -77,109 +72,6 @@ struct Socket {
     /// When a ping was sent that the peer has not answered by anything.
     pinged: Option<Time>,
     closing_told: bool,
-}
-
-/// The socket's sending side.
-struct Wire {
-    local: Rc<Local>,
-    stream: Connection,
-    out: Outgoing,
-    /// When the machine wants to be woken.
-    wake_at: Option<Time>,
-    closing: Closing,
-}
-
-/// How far the closing handshake is (RFC 6455 section 7.1).
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Closing {
-    No,
-    /// We said it; the peer has until then to say it too.
-    Said(Time),
-    /// Both said it, or the peer broke the protocol: close once everything is written.
-    Done,
-    /// Everything is written and the sending side closed; the peer has until then to close.
-    Lingering(Time),
-}
-
-impl Carrier for Wire {
-    fn respond(&mut self, _: Response) {
-        debug_assert!(false, "an answer after the handshake");
-    }
-
-    fn begin(&mut self, _: Response) {
-        debug_assert!(false, "a second handshake");
-    }
-
-    fn send(&mut self, _: Bytes) {
-        debug_assert!(false, "an exchange's machine on a WebSocket");
-    }
-
-    fn text(&mut self, head: Bytes, body: Bytes) {
-        self.frame(Opcode::Text, head, body);
-    }
-
-    fn binary(&mut self, payload: Bytes) {
-        self.frame(Opcode::Binary, Bytes::new(), payload);
-    }
-
-    fn wake_at(&mut self, time: Time) {
-        self.wake_at = Some(time);
-    }
-
-    fn close(&mut self, reason: CloseReason) {
-        let (code, text) = match reason {
-            CloseReason::Done => (CloseCode::NORMAL, ""),
-            CloseReason::Restart => (CloseCode::SERVICE_RESTART, "the server restarts"),
-            // A code of our own: the client should not come back by itself, as it would after 1012.
-            CloseReason::SessionEnded(end) => (SESSION_ENDED, end.as_str()),
-        };
-        self.say_close(code, text);
-    }
-
-    fn is_full(&self) -> bool {
-        self.out.bytes() >= QUEUE_BYTES_MAX
-    }
-}
-
-impl Wire {
-    fn frame(&mut self, opcode: Opcode, head: Bytes, body: Bytes) {
-        if self.closing == Closing::No {
-            let header = frame_header(opcode, head.len() + body.len(), None);
-            self.out.push_own(header.as_slice());
-            self.out.push(head);
-            self.out.push(body);
-        }
-    }
-
-    fn say_close(&mut self, code: CloseCode, text: &str) {
-        if self.closing == Closing::No {
-            let payload = close_payload(code, text);
-            self.frame(Opcode::Close, Bytes::new(), payload.into());
-            self.closing = Closing::Said(self.local.clock.now() + LINGER);
-        }
-    }
-
-    /// Writes what waits, then closes if that is due.
-    fn poll_write(&mut self, now: Time, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let patience = self.local.options.write_stall;
-        if self.out.poll_write(&mut self.stream, now, patience, cx)?.is_pending() {
-            return Poll::Pending;
-        }
-        if self.closing == Closing::Done {
-            // Fails only when the peer is gone, and then there is nothing to linger for.
-            let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
-            self.closing = Closing::Lingering(now + LINGER);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn is_over(&self, now: Time) -> bool {
-        let closed = match self.closing {
-            Closing::Said(until) | Closing::Lingering(until) => until <= now,
-            Closing::No | Closing::Done => false,
-        };
-        closed || self.out.stalled().is_some_and(|until| until <= now)
-    }
 }
 
 impl Socket {
@@ -314,7 +206,13 @@ impl Socket {
     /// Takes bytes from the peer and feeds what they say.
     fn take_in(&mut self, local: &Rc<Local>, mut bytes: &mut [u8]) {
         loop {
-            let item = match self.decoder.decode(&mut bytes) {
+            let item = match self.wire.deflate {
+                None => self.decoder.decode(&mut bytes),
+                Some(_) => {
+                    self.decoder.decode_deflated(&mut bytes, &mut local.inflater.borrow_mut())
+                }
+            };
+            let item = match item {
                 Ok(Some(item)) => item,
                 Ok(None) => return,
                 Err(error) => {
