@@ -6,6 +6,7 @@
 
 pub mod crash;
 mod folder;
+mod frame;
 mod http;
 mod lines;
 mod load;
@@ -22,6 +23,7 @@ mod volume;
 mod wire;
 
 pub use folder::Folder;
+pub use frame::Frame;
 pub use http::{Response, request};
 pub use load::{Ledger, Load, Manner, Publisher};
 pub use position::{ahead, flipped};

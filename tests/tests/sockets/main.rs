@@ -2,6 +2,8 @@
 //! Must never look at anything but the wire.
 
 mod commands;
+mod compression;
+mod echo;
 mod handshakes;
 mod liveness;
 mod rules;
