@@ -108,7 +108,8 @@ fn part(text: &str) -> Result<Option<Heard>, String> {
     let topic = Topic::new(field("Tidings-Topic").unwrap_or_default()).map_err(show)?;
     let position = position.ok_or("a part without a position")?;
     let number = json(payload)?["n"].as_u64().ok_or_else(|| format!("no number: {payload}"))?;
-    Ok(Some(Heard::Event { topic, number, position }))
+    let attempt = field("Tidings-Attempt").map_or(Ok(1), str::parse).map_err(show)?;
+    Ok(Some(Heard::Event { topic, number, position, attempt }))
 }
 
 /// A message on a WebSocket, of either kind.
