@@ -76,10 +76,20 @@ impl Registry {
     fn route_topic(&self, request: &Request) -> Result<Route, Problem> {
         match request.method {
             Method::OPTIONS => Ok(Route::Options(TOPIC_METHODS)),
-            Method::POST => self.find(|mount| mount == Mount::Publish).map(Route::Exchange),
+            Method::POST => self.route_publish(request).map(Route::Exchange),
             Method::GET | Method::HEAD => self.route_read(request),
             _ => Ok(Route::NotAllowed(TOPIC_METHODS)),
         }
+    }
+
+    fn route_publish(&self, request: &Request) -> Result<&'static Transport, Problem> {
+        let via = request.query.get("via");
+        let form = self
+            .transports
+            .iter()
+            .copied()
+            .find(|transport| transport.mount == Mount::Form && via == Some(transport.name));
+        form.map_or_else(|| self.find(|mount| mount == Mount::Publish), Ok)
     }
 
     fn route_read(&self, request: &Request) -> Result<Route, Problem> {
@@ -170,7 +180,10 @@ impl Registry {
     /// The transports that read a topic's URL.
     fn readers(&self) -> impl Iterator<Item = &'static Transport> {
         self.transports.iter().copied().filter(|transport| {
-            matches!(transport.mount, Mount::Read(_) | Mount::ReadHeld | Mount::TopicSocket)
+            matches!(
+                transport.mount,
+                Mount::Read(_) | Mount::ReadHeld | Mount::Form | Mount::TopicSocket
+            )
         })
     }
 

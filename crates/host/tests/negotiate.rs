@@ -23,8 +23,9 @@ static HELD: Transport = transport("longpoll", Mount::ReadHeld);
 static SSE: Transport = transport("sse", Mount::Read(&["text/event-stream"]));
 static WS: Transport = transport("ws", Mount::TopicSocket);
 static V1: Transport = transport("v1", Mount::Socket { path: "/ws", subprotocol: "tidings.v1" });
+static FORM: Transport = transport("form", Mount::Form);
 static PUBLISH: Transport = transport("publish", Mount::Publish);
-static ALL: &[&Transport] = &[&POLL, &HELD, &SSE, &WS, &V1, &PUBLISH];
+static ALL: &[&Transport] = &[&POLL, &HELD, &SSE, &WS, &V1, &FORM, &PUBLISH];
 
 fn route(method: Method, target: &str, headers: &[(&'static str, &'static str)]) -> String {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -71,6 +72,7 @@ fn by_query_and_upgrade() {
         ("/t/a?wait=5", &[][..], "longpoll"),
         ("/t/a?via=sse", &[], "sse"),
         ("/t/a?via=sse", &upgrade, "sse"),
+        ("/t/a?via=form", &[], "form"),
         ("/t/a?via=pigeon", &[], "unknown_via"),
         ("/t/a?via=publish", &[], "unknown_via"),
         ("/t/a?via=ws", &[], "bad_upgrade"),
@@ -90,6 +92,17 @@ fn by_query_and_upgrade() {
         let headers = [upgrade[0], ("sec-websocket-protocol", offered)];
         assert_eq!(route(Method::GET, "/ws", &headers), expected, "{offered}");
     }
+}
+
+#[test]
+fn a_form_is_sent_where_it_was_read() {
+    for (target, expected) in
+        [("/t/a", "publish"), ("/t/a?via=form", "form"), ("/t/a?via=sse", "publish")]
+    {
+        assert_eq!(route(Method::POST, target, &[]), expected, "{target}");
+    }
+    let html = [("accept", "text/html")];
+    assert_eq!(route(Method::GET, "/t/a", &html), "elsewhere", "the page is for those who ask");
 }
 
 #[test]

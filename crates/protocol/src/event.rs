@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tidings_model::{ComeBack, Encoding, Event, Gap, Position, Record, SessionEnd, Time};
+use tidings_model::{ComeBack, Delivery, Encoding, Event, Gap, Position, Record, SessionEnd, Time};
 
 use crate::content::{self, Data, write_string, write_value};
 
@@ -73,6 +73,41 @@ pub fn write_json(event: &Event, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"data\":");
     write_value(data, out);
     out.push(b'}');
+}
+
+/// Writes `"events":[…],"position":"…"`, the inside of every JSON object that holds events.
+pub fn write_events(items: &[Delivery], position: Position, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\"events\":[");
+    write_list(
+        out,
+        items.iter().map(|item| match item {
+            Delivery::Event(event) => json(event),
+            Delivery::Gap(lost) => gap(lost).into(),
+        }),
+    );
+    out.extend_from_slice(format!("],\"position\":\"{position}\"").as_bytes());
+}
+
+/// Writes the `data` of each event alone, as a JSON array. Gaps have no place in it.
+pub fn write_values(items: &[Delivery], out: &mut Vec<u8>) {
+    out.push(b'[');
+    write_list(
+        out,
+        items.iter().filter_map(|item| match item {
+            Delivery::Event(event) => Some(value(&event.record).into()),
+            Delivery::Gap(_) => None,
+        }),
+    );
+    out.push(b']');
+}
+
+fn write_list(out: &mut Vec<u8>, items: impl Iterator<Item = Bytes>) {
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(&item);
+    }
 }
 
 /// The value of `data` alone, as `?data=raw` has it where JSON is spoken.

@@ -6,7 +6,9 @@
 pub mod ask;
 pub mod content;
 pub mod event;
+pub mod markup;
 pub mod origin;
+pub mod poll;
 pub mod stream;
 
 mod machine;
@@ -16,5 +18,5 @@ mod transport;
 
 pub use machine::{CloseReason, Frame, Input, Output, Outputs, Protocol, SubId, Ticket};
 pub use problem::Problem;
-pub use request::{Method, Query, Request, Response, json_response};
+pub use request::{Method, Query, Request, Response, encode_query, json_response};
 pub use transport::{Mount, Settings, Transport};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, header};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 pub use http::Method;
 
@@ -97,6 +97,16 @@ impl Query {
     }
 }
 
+/// What stands for itself in a query: unreserved characters and the slash of topics (RFC 3986
+/// sections 2.3 and 3.4).
+const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// Text as a name or a value of a query.
+pub fn encode_query(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
 /// A whole response, or the head of a streamed one.
 #[derive(Clone, Debug, Default)]
 pub struct Response {
@@ -173,5 +183,13 @@ mod tests {
         assert_eq!(query.get("raw"), Some(""));
         assert_eq!(query.get("x"), Some("1=2"));
         assert_eq!(query.get("none"), None);
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded_to_itself() {
+        let text = "a/b c&d=e+f%?#\"'<>\u{e4}\r\n\0";
+        let encoded = encode_query(text);
+        assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/%".contains(&b)));
+        assert_eq!(Query::parse(&format!("x={encoded}")).get("x"), Some(text));
     }
 }

@@ -31,6 +31,9 @@ pub enum Mount {
     Read(&'static [&'static str]),
     /// `GET` of a topic's URL with `?wait=`.
     ReadHeld,
+    /// `GET` of a topic's URL and `POST` to it, both by `?via=NAME` only: for clients whose forms
+    /// and links are all they can say things with.
+    Form,
     /// Every request for a path, and whatever lies under it.
     Under {
         /// The path.
@@ -56,6 +59,12 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// The longest a long poll is held.
     pub long_poll_max: Duration,
+    /// The shortest time that whoever polls is advised to wait,
+    pub poll_min: Duration,
+    /// and the longest.
+    pub poll_max: Duration,
+    /// How long a page is shown that refreshes itself, while there is news.
+    pub refresh: Duration,
     /// Most messages in one batch.
     pub batch_messages_max: usize,
     /// Most subscriptions on one socket.
@@ -69,6 +78,9 @@ impl Default for Settings {
         Settings {
             heartbeat: Duration::from_secs(15),
             long_poll_max: Duration::from_secs(60),
+            poll_min: Duration::from_secs(1),
+            poll_max: Duration::from_secs(60),
+            refresh: Duration::from_secs(5),
             batch_messages_max: 10_000,
             subscriptions_max: 256,
             allowed_origins: Vec::new(),

@@ -123,6 +123,9 @@ fn settings(config: &Config) -> Settings {
     Settings {
         heartbeat: config.times.heartbeat,
         long_poll_max: config.times.long_poll_max,
+        poll_min: config.times.poll_min,
+        poll_max: config.times.poll_max,
+        refresh: config.times.refresh,
         batch_messages_max: config.limits.batch_messages,
         subscriptions_max: config.limits.subscriptions,
         allowed_origins: config.http.allowed_origins.clone(),

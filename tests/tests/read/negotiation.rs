@@ -116,8 +116,8 @@ fn waiting_makes_a_long_poll_and_nothing_else() {
         let found = content_type(&server, "/t/a?wait=0.1", &[("Accept", accept)]);
         assert_eq!(found, expected, "{accept}");
     }
-    // A poll says so itself; a long poll has no tag.
-    assert!(server.get("/t/a").header("etag").is_some());
-    assert!(server.get("/t/a?wait=0.1").header("etag").is_none());
-    assert!(server.get("/t/a?via=poll&wait=0.1").header("etag").is_some());
+    // Only what is not held tells when to come back.
+    assert!(server.get("/t/a").header("retry-after").is_some());
+    assert!(server.get("/t/a?wait=0.1").header("retry-after").is_none());
+    assert!(server.get("/t/a?via=poll&wait=0.1").header("retry-after").is_some());
 }

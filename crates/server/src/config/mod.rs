@@ -106,6 +106,12 @@ pub(crate) struct Times {
     pub pong_wait: Duration,
     /// Longest time a long poll is held.
     pub long_poll_max: Duration,
+    /// The shortest time that whoever polls is advised to wait,
+    pub poll_min: Duration,
+    /// and the longest.
+    pub poll_max: Duration,
+    /// How long a page that refreshes itself is shown while there is news.
+    pub refresh: Duration,
     /// How long an idempotency key is remembered.
     pub idempotency: Duration,
     /// How long a durable session is kept while nobody is connected to it, when it does not say.
