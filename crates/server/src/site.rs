@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, StatusCode, header};
 use serde_json::json;
 use tidings_net::{Site, Stats};
-use tidings_protocol::{Method, Problem, Request, Response, json_response};
+use tidings_protocol::{Method, Problem, Request, Response, encode_query, json_response};
 
 /// A file of the page, built into the binary.
 struct File {
@@ -16,11 +16,13 @@ struct File {
     content: &'static [u8],
 }
 
-const PAGE: File = File {
-    path: "/",
-    content_type: "text/html; charset=utf-8",
-    content: include_bytes!("../../../web/index.html"),
-};
+const PAGE: File =
+    File { path: "/", content_type: "text/html; charset=utf-8", content: PAGE_HTML.as_bytes() };
+
+const PAGE_HTML: &str = include_str!("../../../web/index.html");
+
+/// Where the page of a topic sends browsers without JavaScript elsewhere.
+const WITHOUT: &str = "<!--without-->";
 
 /// What may be done with a page.
 const METHODS: &str = "GET, HEAD, OPTIONS";
@@ -78,9 +80,23 @@ fn answer(request: &Request, stats: &Stats, ready: &AtomicBool) -> Option<Respon
         "/healthz" => Some(health(StatusCode::OK, "ok", stats)),
         "/readyz" if ready.load(Ordering::Relaxed) => Some(health(StatusCode::OK, "ready", stats)),
         "/readyz" => Some(health(StatusCode::SERVICE_UNAVAILABLE, "shutting down", stats)),
+        _ if is_page && path != PAGE.path => Some(topic_page(request)),
         _ if is_page => Some(serve_file(&PAGE)),
         _ => FILES.iter().find(|file| file.path == path).map(serve_file),
     }
+}
+
+/// The page of what a request names, which leads browsers without JavaScript to one that needs none.
+fn topic_page(request: &Request) -> Response {
+    let mut link = format!("?via={}", tidings_page::PAGE.name);
+    for topic in request.query.all("topic") {
+        link += &format!("&amp;topic={}", encode_query(topic));
+    }
+    let refresh = format!("<meta http-equiv=\"refresh\" content=\"0; url={link}\">");
+    let page = PAGE_HTML.replacen(WITHOUT, &format!("<noscript>{refresh}</noscript>"), 1);
+    let mut response = serve_file(&PAGE);
+    response.body = page.into();
+    response
 }
 
 fn serve_file(file: &File) -> Response {

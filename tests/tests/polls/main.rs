@@ -4,3 +4,4 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets the impossible should stop there")]
 
 mod conditional;
+mod page;
