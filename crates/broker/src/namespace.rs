@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_log::Retention;
-use tidings_model::{Durability, LogKind, Readable, Refusal, Topic, TopicFilter};
+use tidings_model::{Durability, Exposure, LogKind, Readable, Refusal, Topic, TopicFilter};
 
 /// The rules of all topics that a filter matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,17 @@ pub struct Namespace {
     pub publish: bool,
     /// Whether clients may read.
     pub subscribe: bool,
+    /// Whether clients may read by scripts, which any web page may load.
+    pub jsonp: bool,
+    /// How long caches may keep what is read of them without asking; zero: not at all.
+    pub cache: Duration,
+}
+
+impl Namespace {
+    /// Whether answers that are exposed so may be read.
+    fn may_read(&self, exposure: Exposure) -> bool {
+        self.subscribe && (exposure == Exposure::Private || self.jsonp)
+    }
 }
 
 /// All namespaces, in order: the first that matches a topic rules it.
@@ -46,6 +57,8 @@ impl Namespaces {
             },
             publish: false,
             subscribe: false,
+            jsonp: false,
+            cache: Duration::ZERO,
         };
         Namespaces { listed, otherwise, own }
     }
@@ -67,31 +80,58 @@ impl Namespaces {
         Ok(namespace.durability)
     }
 
-    /// Whether clients may read `filter`. A filter that lies in a forbidden namespace as a whole
-    /// is refused; one that only touches it is not, and [`Namespaces::readable`] keeps them out.
-    pub(crate) fn check_subscribe(&self, filter: &TopicFilter) -> Result<(), Refusal> {
-        if filter.as_str().starts_with('$') {
+    /// Whether clients may read `filter` in answers that are exposed so. A filter that reaches only
+    /// forbidden topics is refused; one that reaches others too is not, and
+    /// [`Namespaces::readable`] keeps them out.
+    pub(crate) fn check_subscribe(
+        &self,
+        filter: &TopicFilter,
+        exposure: Exposure,
+    ) -> Result<(), Refusal> {
+        if filter.as_str().starts_with('$') || !self.reaches_any(filter, Exposure::Private) {
             return Err(Refusal::SubscribeForbidden(filter.clone()));
         }
-        let rules = match filter.as_topic() {
-            Some(topic) => Some(self.of(&topic)),
-            None => self.listed.iter().find(|ns| ns.topics.overlaps(filter)),
-        };
-        match rules {
-            Some(ns) if !ns.subscribe && ns.topics.covers(filter) => {
-                Err(Refusal::SubscribeForbidden(filter.clone()))
-            }
-            _ => Ok(()),
+        if !self.reaches_any(filter, exposure) {
+            return Err(Refusal::ScriptForbidden(filter.clone()));
         }
+        Ok(())
+    }
+
+    /// Whether `filter` reaches a topic that may be read so.
+    fn reaches_any(&self, filter: &TopicFilter, exposure: Exposure) -> bool {
+        self.ruling(filter).any(|namespace| namespace.may_read(exposure))
+    }
+
+    /// Every namespace that may rule a topic which `filter` matches.
+    fn ruling<'a>(&'a self, filter: &'a TopicFilter) -> impl Iterator<Item = &'a Namespace> {
+        let topic = filter.as_topic();
+        let covering = self.listed.iter().position(|ns| ns.topics.covers(filter));
+        // What comes after one that rules all of it rules nothing of it.
+        let (listed, otherwise) = match covering {
+            Some(index) => (&self.listed[..=index], None),
+            None => (&self.listed[..], Some(&self.otherwise)),
+        };
+        let touches = move |namespace: &&Namespace| match &topic {
+            Some(topic) => namespace.topics.matches(topic),
+            None => namespace.topics.overlaps(filter),
+        };
+        listed.iter().filter(touches).chain(otherwise)
     }
 
     /// Which topics wildcards may reach; nothing when they may reach all.
-    pub(crate) fn readable(self: &Arc<Self>) -> Option<Readable> {
-        if self.listed.iter().all(|ns| ns.subscribe) {
+    pub(crate) fn readable(self: &Arc<Self>, exposure: Exposure) -> Option<Readable> {
+        if self.listed.iter().chain([&self.otherwise]).all(|ns| ns.may_read(exposure)) {
             return None;
         }
         let namespaces = Arc::clone(self);
-        Some(Arc::new(move |topic| namespaces.of(topic).subscribe))
+        Some(Arc::new(move |topic| namespaces.of(topic).may_read(exposure)))
+    }
+
+    /// How long caches may keep an answer that holds what these filters match without asking;
+    /// nothing when they may not.
+    pub fn cache(&self, filters: &[TopicFilter]) -> Option<Duration> {
+        let rules = filters.iter().flat_map(|filter| self.ruling(filter));
+        rules.map(|namespace| namespace.cache).min().filter(|span| !span.is_zero())
     }
 
     /// Whether a reader of `filter` has to read `log`.
@@ -120,7 +160,9 @@ mod tests {
 
     fn namespace(topics: &str, durability: Durability, subscribe: bool) -> Namespace {
         let retention = Retention::default();
-        Namespace { topics: filter(topics), durability, retention, publish: true, subscribe }
+        let (jsonp, cache) = (topics.starts_with("open/"), Duration::ZERO);
+        let topics = filter(topics);
+        Namespace { topics, durability, retention, publish: true, subscribe, jsonp, cache }
     }
 
     fn namespaces() -> Arc<Namespaces> {
@@ -146,11 +188,59 @@ mod tests {
             ("*/plan", true),
             ("open/**", true),
         ] {
-            assert_eq!(namespaces.check_subscribe(&filter(text)).is_ok(), allowed, "{text}");
+            let checked = namespaces.check_subscribe(&filter(text), Exposure::Private);
+            assert_eq!(checked.is_ok(), allowed, "{text}");
         }
-        let readable = namespaces.readable().unwrap();
+        let readable = namespaces.readable(Exposure::Private).unwrap();
         assert!(!readable(&Topic::new("secret/plan").unwrap()));
         assert!(readable(&Topic::new("open/door").unwrap()));
+    }
+
+    #[test]
+    fn scripts_reach_only_what_allows_them() {
+        let namespaces = namespaces();
+        for (text, allowed) in [
+            ("open/door", true),
+            ("open/window", false),
+            ("fast/a", false),
+            ("fast/*", false),
+            ("open/**", true),
+            ("**", true),
+        ] {
+            let expected =
+                if allowed { Ok(()) } else { Err(Refusal::ScriptForbidden(filter(text))) };
+            let checked = namespaces.check_subscribe(&filter(text), Exposure::AnyPage);
+            assert_eq!(checked, expected, "{text}");
+        }
+        let secret = filter("secret/plan");
+        let refusal = Refusal::SubscribeForbidden(secret.clone());
+        assert_eq!(namespaces.check_subscribe(&secret, Exposure::AnyPage), Err(refusal));
+        let readable = namespaces.readable(Exposure::AnyPage).unwrap();
+        for (topic, allowed) in [("open/door", true), ("open/window", false), ("a", false)] {
+            assert_eq!(readable(&Topic::new(topic).unwrap()), allowed, "{topic}");
+        }
+    }
+
+    #[test]
+    fn caches_keep_what_everything_that_is_read_allows() {
+        let mut namespaces = Namespaces::clone(&namespaces());
+        namespaces.listed[0].cache = Duration::from_secs(5);
+        namespaces.listed[2].cache = Duration::from_secs(2);
+        let cache = |texts: &[&str]| {
+            let filters: Vec<_> = texts.iter().map(|text| filter(text)).collect();
+            namespaces.cache(&filters).map(|span| span.as_secs())
+        };
+        for (texts, expected) in [
+            (&["open/door"][..], Some(5)),
+            (&["fast/*"], Some(2)),
+            (&["open/door", "fast/a"], Some(2)),
+            (&["open/door", "a"], None),
+            (&["open/*"], None),
+            (&["**"], None),
+            (&[], None),
+        ] {
+            assert_eq!(cache(texts), expected, "{texts:?}");
+        }
     }
 
     #[test]

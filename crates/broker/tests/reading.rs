@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use std::time::Duration;
+
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, Shard, SubKey};
 use tidings_log::{Budget, Log, MemoryLimits, MemoryLog, Retention};
 use tidings_model::{
-    Delivery, Durability, EventType, Headers, IdempotencyKey, Message, PerLog, Refusal, Since,
-    Slow, SubscribeOptions, Time, Topic, TopicFilter,
+    Delivery, Durability, EventType, Exposure, Headers, IdempotencyKey, Message, PerLog, Refusal,
+    Since, Slow, SubscribeOptions, Time, Topic, TopicFilter,
 };
 
 const NOW: Time = Time::from_millis(1000);
@@ -25,13 +27,30 @@ struct Bench {
 fn namespace(topics: &str, durability: Durability, subscribe: bool) -> Namespace {
     let topics = TopicFilter::new(topics).unwrap();
     let retention = Retention { messages_max: 50, ..Retention::default() };
-    Namespace { topics, durability, retention, publish: true, subscribe }
+    Namespace {
+        topics,
+        durability,
+        retention,
+        publish: true,
+        subscribe,
+        jsonp: false,
+        cache: Duration::ZERO,
+    }
 }
 
 fn options(filters: &[&str], since: Since, slow: Slow, window: Option<u32>) -> SubscribeOptions {
     let filters = filters.iter().map(|text| TopicFilter::new(text).unwrap()).collect();
     let (otherwise, since) = (Since::Now, Some(since));
-    SubscribeOptions { filters, since, otherwise, slow, window, limit: None, session: None }
+    SubscribeOptions {
+        filters,
+        since,
+        otherwise,
+        slow,
+        window,
+        limit: None,
+        session: None,
+        exposure: Exposure::Private,
+    }
 }
 
 impl Bench {

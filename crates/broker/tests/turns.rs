@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, Shard, SubKey};
@@ -13,7 +14,7 @@ use tidings_log::{
     Budget, Directory, DiskLog, DiskOptions, Log, MemoryLimits, MemoryLog, Retention, Threads,
 };
 use tidings_model::{
-    Delivery, Durability, EventType, Headers, LogKind, Message, PerLog, Since, Slow,
+    Delivery, Durability, EventType, Exposure, Headers, LogKind, Message, PerLog, Since, Slow,
     SubscribeOptions, Time, Topic, TopicFilter,
 };
 
@@ -44,10 +45,10 @@ fn disk_log(folder: &Path) -> DiskLog {
         fresh_epoch: 1,
         topics_max: 10,
         policy: Box::new(|_| Retention::default()),
-        remember: std::time::Duration::ZERO,
+        remember: Duration::ZERO,
         salt: Box::new(|| 7),
         segment_bytes: None,
-        flush_within: std::time::Duration::from_secs(1),
+        flush_within: Duration::from_secs(1),
         threads: Threads::Own,
     };
     DiskLog::open(Box::new(Directory::lock(folder).unwrap()), options, NOW).unwrap().0
@@ -78,6 +79,8 @@ fn broker(folder: &Path, work: &Arc<Mutex<VecDeque<Work>>>) -> Broker {
         retention: Retention::default(),
         publish: true,
         subscribe: true,
+        jsonp: false,
+        cache: Duration::ZERO,
     };
     let disk: Arc<dyn Log> = Arc::new(disk_log(folder));
     let logs: Logs = PerLog::from_fn(|kind| match kind {
@@ -113,6 +116,7 @@ impl House {
             window: None,
             limit: None,
             session: None,
+            exposure: Exposure::Private,
         };
         self.shard.subscribe(owner, options, NOW).result.unwrap().0
     }

@@ -32,6 +32,17 @@ pub enum Slow {
     Latest,
 }
 
+/// Who can read an answer besides the one who asked for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Exposure {
+    /// Nobody.
+    #[default]
+    Private,
+    /// Any web page that its user visits: the answer is a script, which browsers load from
+    /// anywhere without asking whether they may.
+    AnyPage,
+}
+
 /// What a subscription is to read, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscribeOptions {
@@ -50,6 +61,8 @@ pub struct SubscribeOptions {
     pub limit: Option<u32>,
     /// The durable session that it is to be.
     pub session: Option<SessionOptions>,
+    /// Who can read along.
+    pub exposure: Exposure,
 }
 
 /// A message on its way to one reader.
@@ -184,6 +197,9 @@ pub enum Refusal {
     /// The namespace does not let clients read here.
     #[error("reading `{0}` is not allowed")]
     SubscribeForbidden(TopicFilter),
+    /// The namespace does not let any web page read here.
+    #[error("reading `{0}` by a script is not allowed")]
+    ScriptForbidden(TopicFilter),
     /// A position beyond the end of the log, which no server gave out.
     #[error("the position lies beyond the end of the log")]
     PositionAhead,

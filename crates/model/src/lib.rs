@@ -16,8 +16,8 @@ mod topic;
 pub mod limits;
 
 pub use delivery::{
-    ComeBack, Delivery, Durability, Event, Gap, GapReason, IdempotencyKey, Published, Refusal,
-    Since, Slow, SubscribeOptions,
+    ComeBack, Delivery, Durability, Event, Exposure, Gap, GapReason, IdempotencyKey, Published,
+    Refusal, Since, Slow, SubscribeOptions,
 };
 pub use filter::{FilterError, TopicFilter};
 pub use message::{EventType, Headers, Message, NameError};

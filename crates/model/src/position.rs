@@ -111,10 +111,27 @@ impl Position {
         self.0[log].is_some_and(|at| at.epoch == mark.epoch && at.offset >= mark.offset)
     }
 
+    /// The position's text with a number behind it that means nothing to whoever reads it. It makes
+    /// the address of a reader's next request another one than that of its last, so that caches
+    /// in between do not answer it with what they have.
+    pub fn with_turn(&self, turn: u64) -> String {
+        format!("{self}{TURN}{turn}")
+    }
+
     /// The place in `log`, when this position has one.
     pub fn get(&self, log: LogKind) -> Option<Mark> {
         self.0[log]
     }
+}
+
+/// What stands between a position's text and its turn.
+const TURN: char = '~';
+
+/// Longest turn, in digits: any number of 64 bits.
+const TURN_MAX: usize = 20;
+
+fn is_turn(text: &str) -> bool {
+    (1..=TURN_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Version of the text form, in the first byte's upper half.
@@ -147,6 +164,10 @@ impl FromStr for Position {
     type Err = PositionError;
 
     fn from_str(text: &str) -> Result<Position, PositionError> {
+        let text = match text.split_once(TURN) {
+            Some((text, turn)) if is_turn(turn) => text,
+            _ => text,
+        };
         let mut buffer = [0; 48];
         let length = URL_SAFE_NO_PAD
             .decode_slice(text, &mut buffer)
@@ -213,6 +234,18 @@ mod tests {
     fn made_up_texts_are_refused() {
         for text in ["", "0", "now", "AAAA", "not/base64", &"A".repeat(100)] {
             assert_eq!(text.parse::<Position>(), Err(PositionError::Malformed), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_turn_means_nothing() {
+        let position = Position::at(LogKind::Durable, mark(7, 1000));
+        for turn in [0, 7, u64::MAX] {
+            assert_eq!(position.with_turn(turn).parse(), Ok(position));
+        }
+        for turn in ["~", "~x", "~1~2", "~-1", "~000000000000000000001"] {
+            let text = format!("{position}{turn}");
+            assert_eq!(text.parse::<Position>(), Err(PositionError::Malformed), "{text}");
         }
     }
 

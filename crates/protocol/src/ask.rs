@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Span};
 use tidings_model::{
-    AckMode, Position, Refusal, SessionName, SessionOptions, Since, Slow, SubscribeOptions, Topic,
-    TopicFilter, limits,
+    AckMode, Exposure, Position, Refusal, SessionName, SessionOptions, Since, Slow,
+    SubscribeOptions, Topic, TopicFilter, limits,
 };
 
 use crate::machine::{Output, SubId};
@@ -36,6 +36,8 @@ pub struct Ask {
     pub raw: bool,
     /// The durable session that the reader wants to be.
     pub session: Option<SessionOptions>,
+    /// Who can read along. Not the reader's to choose: a transport knows what its answers are.
+    pub exposure: Exposure,
 }
 
 impl Ask {
@@ -46,6 +48,7 @@ impl Ask {
         Ok(Ask {
             filters: filters(request, session.is_some())?,
             session,
+            exposure: Exposure::Private,
             // A browser repeats the URL of its first request whenever it comes back, and says
             // beside it how far it has come since: so that goes before `since` and `last`.
             since: match request.last_event_id() {
@@ -76,6 +79,7 @@ impl Ask {
             window: None,
             limit: self.limit,
             session: self.session.take(),
+            exposure: self.exposure,
         };
         Output::Subscribe(sub, options)
     }

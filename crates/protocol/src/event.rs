@@ -76,7 +76,7 @@ pub fn write_json(event: &Event, out: &mut Vec<u8>) {
 }
 
 /// Writes `"events":[…],"position":"…"`, the inside of every JSON object that holds events.
-pub fn write_events(items: &[Delivery], position: Position, out: &mut Vec<u8>) {
+pub fn write_events(items: &[Delivery], position: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"events\":[");
     write_list(
         out,

@@ -114,6 +114,11 @@ impl From<&Refusal> for Problem {
             Refusal::SubscribeForbidden(_) => {
                 (403, "forbidden", "the operator's namespaces decide what may be read")
             }
+            Refusal::ScriptForbidden(_) => (
+                403,
+                "forbidden",
+                "the operator has to set jsonp = true for their namespace, since any page may load a script",
+            ),
             Refusal::PositionAhead => {
                 (400, "bad_position", "use a position this server gave you, or since=start or now")
             }

@@ -1,8 +1,11 @@
 //! What the registry knows of a transport: a name, words for people, where it mounts, and how to
 //! open a machine of it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tidings_model::TopicFilter;
 
 use crate::machine::Protocol;
 
@@ -52,6 +55,39 @@ pub enum Mount {
     },
 }
 
+/// How long caches may keep what is read of some topics without asking, as the operator's
+/// namespaces have it. Answers to everybody: nothing of it depends on who reads.
+#[derive(Clone)]
+pub struct Caching(Arc<Rules>);
+
+type Rules = dyn Fn(&[TopicFilter]) -> Option<Duration> + Send + Sync;
+
+impl Caching {
+    /// The rules as a function; nothing means that caches may not.
+    pub fn new(
+        rules: impl Fn(&[TopicFilter]) -> Option<Duration> + Send + Sync + 'static,
+    ) -> Caching {
+        Caching(Arc::new(rules))
+    }
+
+    /// How long an answer may be kept that holds what all of these match.
+    pub fn of(&self, filters: &[TopicFilter]) -> Option<Duration> {
+        (self.0)(filters)
+    }
+}
+
+impl Default for Caching {
+    fn default() -> Caching {
+        Caching::new(|_| None)
+    }
+}
+
+impl fmt::Debug for Caching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Caching")
+    }
+}
+
 /// What transports need to know of the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -65,6 +101,8 @@ pub struct Settings {
     pub poll_max: Duration,
     /// How long a page is shown that refreshes itself, while there is news.
     pub refresh: Duration,
+    /// What caches may keep.
+    pub caching: Caching,
     /// Most messages in one batch.
     pub batch_messages_max: usize,
     /// Most subscriptions on one socket.
@@ -81,6 +119,7 @@ impl Default for Settings {
             poll_min: Duration::from_secs(1),
             poll_max: Duration::from_secs(60),
             refresh: Duration::from_secs(5),
+            caching: Caching::default(),
             batch_messages_max: 10_000,
             subscriptions_max: 256,
             allowed_origins: Vec::new(),

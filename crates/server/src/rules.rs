@@ -21,6 +21,8 @@ pub(crate) fn namespaces(config: &Config) -> Result<Namespaces, FilterError> {
         },
         publish: rules.publish,
         subscribe: rules.subscribe,
+        jsonp: rules.jsonp,
+        cache: rules.cache,
     };
     let listed = config.namespaces.iter().map(|ns| namespace(ns.filter.clone(), &ns.rules));
     let otherwise = namespace(TopicFilter::new("**")?, &config.otherwise);

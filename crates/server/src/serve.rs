@@ -13,7 +13,7 @@ use tidings_host::Registry;
 use tidings_log::{Log, MemoryLimits, MemoryLog};
 use tidings_model::{LogKind, PerLog, Time};
 use tidings_net::{Clock, Options, Server, ServerError, Stats, start_loaders};
-use tidings_protocol::Settings;
+use tidings_protocol::{Caching, Settings};
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, LogFormat};
@@ -54,7 +54,7 @@ fn serve(config: &Config) -> anyhow::Result<()> {
     runtime.block_on(async {
         let (stats, ready) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(true)));
         let site = site(Arc::clone(&stats), Arc::clone(&ready));
-        let registry = Registry::new(TRANSPORTS, settings(config));
+        let registry = Registry::new(TRANSPORTS, settings(config)?);
         let server = Server::start(&broker, &registry, options(config), &site, clock, stats)
             .map_err(explain)?;
         // Before anything is printed: whoever waits for the line may send a signal at once.
@@ -119,8 +119,10 @@ fn memory_log(kind: LogKind, namespaces: &Namespaces, config: &Config) -> Arc<dy
     Arc::new(MemoryLog::new(kind, rand::random(), limits, policy(namespaces)))
 }
 
-fn settings(config: &Config) -> Settings {
-    Settings {
+fn settings(config: &Config) -> anyhow::Result<Settings> {
+    let namespaces = namespaces(config)?;
+    Ok(Settings {
+        caching: Caching::new(move |filters| namespaces.cache(filters)),
         heartbeat: config.times.heartbeat,
         long_poll_max: config.times.long_poll_max,
         poll_min: config.times.poll_min,
@@ -129,7 +131,7 @@ fn settings(config: &Config) -> Settings {
         batch_messages_max: config.limits.batch_messages,
         subscriptions_max: config.limits.subscriptions,
         allowed_origins: config.http.allowed_origins.clone(),
-    }
+    })
 }
 
 fn options(config: &Config) -> Options {

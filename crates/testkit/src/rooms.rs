@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use std::time::Duration;
+
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, Owner, Shard, Subscribed};
 use tidings_host::{Carrier, Client, House, Outcome, Outcomes};
 use tidings_log::{MemoryLimits, MemoryLog, Retention};
 use tidings_model::{
-    AckMode, Delivery, Durability, LogKind, Message, PerLog, Published, Refusal, SessionName,
-    SessionOptions, Since, Slow, SubscribeOptions, Time, Topic, TopicFilter,
+    AckMode, Delivery, Durability, Exposure, LogKind, Message, PerLog, Published, Refusal,
+    SessionName, SessionOptions, Since, Slow, SubscribeOptions, Time, Topic, TopicFilter,
 };
 
 /// A house of one thread.
@@ -44,7 +46,8 @@ pub fn namespace(topics: &str, log: LogKind, messages_max: u64) -> Namespace {
         LogKind::Durable => Durability::Fsync,
         LogKind::Volatile => Durability::Volatile,
     };
-    Namespace { topics, durability, retention, publish: true, subscribe: true }
+    let cache = Duration::ZERO;
+    Namespace { topics, durability, retention, publish: true, subscribe: true, jsonp: false, cache }
 }
 
 impl Rooms {
@@ -114,6 +117,7 @@ impl Rooms {
             window: None,
             limit: None,
             session: Some(SessionOptions { name, acks, expiry: None }),
+            exposure: Exposure::Private,
         };
         let Subscribed { result, unsaved, .. } = self.shard.subscribe(u64::MAX, options, self.now);
         let (key, _) = result.unwrap_or_else(|refusal| panic!("{refusal}"));

@@ -8,6 +8,8 @@
 //! ```text
 //! # a comment
 //! keep 2                          keep that many messages of each topic (before anything else)
+//! rule jsonp                      let scripts read (before anything else)
+//! rule cache 5s                   let caches keep answers so long (before anything else)
 //! publish TOPIC TYPE TEXT         store a message with this content type; \n, \r, \0 are escapes
 //! GET /t/demo?since={1}           open the machine; header lines and `|` body lines follow
 //! accept: text/event-stream
@@ -29,9 +31,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tidings_broker::{Namespace, Namespaces};
 use tidings_host::{Client, Registry, Route};
 use tidings_model::{ComeBack, EventType, Headers, LogKind, Mark, Message, Position, Time, Topic};
-use tidings_protocol::{Frame, Method, Request, Response, Settings, Transport, ask};
+use tidings_protocol::{Caching, Frame, Method, Request, Response, Settings, Transport, ask};
 
 use crate::rooms::{Rooms, namespace};
 use crate::tape::{Said, Tape};
@@ -96,7 +99,15 @@ fn play(transports: &'static [&'static Transport], script: &str) -> String {
                 }
                 stage.open(word.parse().unwrap(), &expand(rest), headers, body.into());
             }
-            "keep" => stage.keep(rest.parse().unwrap()),
+            "keep" => {
+                let most = rest.parse().unwrap();
+                stage.rule(|namespace| namespace.retention.messages_max = most);
+            }
+            "rule" => stage.rule(|namespace| match rest.split_once(' ') {
+                None if rest == "jsonp" => namespace.jsonp = true,
+                Some(("cache", span)) => namespace.cache = ask::span(span).unwrap(),
+                _ => panic!("not a rule: {line}"),
+            }),
             "publish" => stage.publish(rest),
             "frame" => stage.frame(Frame::Text(&expand(rest))),
             "bytes" => stage.frame(Frame::Binary(&hex(rest))),
@@ -114,6 +125,7 @@ fn play(transports: &'static [&'static Transport], script: &str) -> String {
 
 struct Stage {
     registry: Registry,
+    namespace: Namespace,
     rooms: Rooms,
     client: Option<Client>,
     tape: Tape,
@@ -122,17 +134,25 @@ struct Stage {
 
 impl Stage {
     fn new(transports: &'static [&'static Transport]) -> Stage {
+        let namespace = namespace("**", LogKind::Volatile, 1000);
         Stage {
             registry: Registry::new(transports, Settings::default()),
-            rooms: Rooms::new(vec![namespace("**", LogKind::Volatile, 1000)], EPOCH, BEGIN),
+            rooms: Rooms::new(vec![namespace.clone()], EPOCH, BEGIN),
+            namespace,
             client: None,
             tape: Tape::default(),
             out: String::new(),
         }
     }
 
-    fn keep(&mut self, messages: u64) {
-        self.rooms = Rooms::new(vec![namespace("**", LogKind::Volatile, messages)], EPOCH, BEGIN);
+    /// Changes the rules of all topics.
+    fn rule(&mut self, change: impl FnOnce(&mut Namespace)) {
+        change(&mut self.namespace);
+        self.rooms = Rooms::new(vec![self.namespace.clone()], EPOCH, BEGIN);
+        let namespaces = Namespaces::new(Vec::new(), self.namespace.clone());
+        let caching = Caching::new(move |filters| namespaces.cache(filters));
+        let settings = Settings { caching, ..Settings::default() };
+        self.registry = Registry::new(self.registry.transports(), settings);
     }
 
     fn publish(&mut self, rest: &str) {

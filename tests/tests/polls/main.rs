@@ -4,4 +4,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets the impossible should stop there")]
 
 mod conditional;
+mod crowds;
 mod page;

@@ -178,7 +178,8 @@ impl Format for Html {
     }
 
     fn head(&self, _: &Answer<'_>, head: Response) -> Response {
-        dress(head)
+        // Whoever has just written must not be shown a page from before.
+        dress(head).with(header::CACHE_CONTROL, "no-cache, no-transform")
     }
 
     fn problem(&self, problem: &Problem) -> Response {

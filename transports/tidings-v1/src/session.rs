@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tidings_model::{
-    Delivery, Encoding, Manage, Managed, Position, Published, Refusal, SessionEnd, SessionName,
-    Since, SubscribeOptions, Time, TopicFilter,
+    Delivery, Encoding, Exposure, Manage, Managed, Position, Published, Refusal, SessionEnd,
+    SessionName, Since, SubscribeOptions, Time, TopicFilter,
 };
 use tidings_protocol::{
     CloseReason, Frame, Input, Output, Outputs, Problem, Protocol, Response, Settings, SubId,
@@ -124,6 +124,7 @@ impl Session {
         self.names.insert(name.clone(), sub);
         self.subs.insert(sub, Subscription { name, prefix, session, asked: Some(asked) });
         let options = SubscribeOptions {
+            exposure: Exposure::Private,
             filters,
             since: wanted.since,
             otherwise: Since::Now,

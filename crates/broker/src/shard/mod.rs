@@ -144,7 +144,7 @@ impl Shard {
         let mut refused = Vec::new();
         let mut allowed = Vec::with_capacity(filters.len());
         for filter in filters {
-            match namespaces.check_subscribe(&filter) {
+            match namespaces.check_subscribe(&filter, options.exposure) {
                 Ok(()) => allowed.push(filter),
                 Err(refusal) => refused.push((filter, refusal)),
             }
@@ -156,7 +156,8 @@ impl Shard {
         }
         self.listen();
         let reads = PerLog::from_fn(|log| allowed.iter().any(|f| namespaces.reaches(f, log)));
-        let selection = Selection::new(allowed.iter().cloned()).reaching(namespaces.readable());
+        let selection =
+            Selection::new(allowed.iter().cloned()).reaching(namespaces.readable(options.exposure));
         let selection = Arc::new(selection);
         let (places, opening_gap) = match self.begin(&selection, reads, since, now) {
             Ok(begin) => begin,

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, SessionLimits, Shard, SubKey};
 use tidings_log::{Batch, Budget, Cursor, Level, Log, MemoryLimits, MemoryLog, Retention};
 use tidings_model::{
-    AckMode, Delivery, Durability, EventType, Headers, LogKind, Manage, Managed, Message, PerLog,
-    Position, Refusal, Selection, SessionName, SessionOptions, Since, Slow, SubscribeOptions, Time,
-    Topic, TopicFilter,
+    AckMode, Delivery, Durability, EventType, Exposure, Headers, LogKind, Manage, Managed, Message,
+    PerLog, Position, Refusal, Selection, SessionName, SessionOptions, Since, Slow,
+    SubscribeOptions, Time, Topic, TopicFilter,
 };
 
 pub(crate) const NOW: Time = Time::from_millis(1_000_000);
@@ -58,6 +58,8 @@ pub(crate) fn broker_at(now: Time, logs: &Logs, limits: SessionLimits) -> Broker
         retention: Retention::default(),
         publish: true,
         subscribe: true,
+        jsonp: false,
+        cache: std::time::Duration::ZERO,
     };
     let namespaces = Namespaces::new(
         vec![namespace("v/**", Durability::Volatile)],
@@ -108,6 +110,7 @@ pub(crate) fn options(session: &str, topics: &[&str], acks: AckMode) -> Subscrib
         window: None,
         limit: None,
         session: Some(session),
+        exposure: Exposure::Private,
     }
 }
 

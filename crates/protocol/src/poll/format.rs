@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_model::{Delivery, Position, Time};
+use tidings_model::{Delivery, Time};
 
 use crate::ask::Ask;
 use crate::problem::Problem;
@@ -56,8 +56,8 @@ pub trait Format: 'static {
 pub struct Answer<'a> {
     /// Events and gaps, oldest first.
     pub items: &'a [Delivery],
-    /// Where the reader stands after them.
-    pub position: Position,
+    /// Where the reader goes on from.
+    pub position: &'a str,
     /// How long the reader should wait before it asks again; nothing where it need not wait, or
     /// where that is not known.
     pub retry_after: Option<Duration>,

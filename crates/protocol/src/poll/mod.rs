@@ -4,6 +4,7 @@
 //! Must never answer with more than its limits allow: an answer is held whole in memory.
 
 mod advice;
+mod crowd;
 mod format;
 mod tag;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use http::{StatusCode, header};
 use tidings_model::{
-    Delivery, Position, SessionEnd, Since, Slow, SubscribeOptions, Time, TopicFilter,
+    Delivery, Exposure, Position, SessionEnd, Since, Slow, SubscribeOptions, Time, TopicFilter,
 };
 
 use crate::ask::{Ask, EVENTS_MAX, all_or_nothing};
@@ -42,11 +43,17 @@ pub struct Poll<F> {
     if_none_match: Option<Box<str>>,
     /// Where to look for the newest event when the answer has none.
     topics: Vec<TopicFilter>,
+    exposure: Exposure,
+    /// How long caches may keep the answer, if they may.
+    keep: Option<Duration>,
     /// When the newest event was published, if that is known.
     newest: Option<Option<Time>>,
     items: Vec<Delivery>,
     bytes: usize,
+    /// Where the reader stands,
     position: Position,
+    /// and where it stood before.
+    begun: Position,
     answered: bool,
 }
 
@@ -61,10 +68,13 @@ impl<F: Format> Poll<F> {
             slides: false,
             if_none_match: None,
             topics: Vec::new(),
+            exposure: Exposure::Private,
+            keep: None,
             newest: None,
             items: Vec::new(),
             bytes: 0,
             position: Position::default(),
+            begun: Position::default(),
             answered: false,
         }
     }
@@ -95,6 +105,10 @@ impl<F: Format> Poll<F> {
             is_held && self.if_none_match.is_some() && matches!(ask.since, Some(Since::Last(_)));
         // Otherwise nothing is read that the answer does not take.
         ask.limit = (!self.slides).then_some(limit);
+        self.exposure = ask.exposure;
+        // What a session is told is nobody else's.
+        let is_anyones = ask.session.is_none();
+        self.keep = is_anyones.then(|| self.settings.caching.of(&ask.filters)).flatten();
         if !is_held {
             // Looking for the newest of what a wildcard matches may cost a walk over the whole log.
             let named = ask.filters.iter().all(|filter| filter.as_topic().is_some());
@@ -104,9 +118,11 @@ impl<F: Format> Poll<F> {
     }
 
     fn subscribed(&mut self, position: Position, now: Time, out: &mut Outputs) {
-        self.position = position;
+        (self.begun, self.position) = (position, position);
         if let Some(wait) = self.wait.filter(|wait| !wait.is_zero()) {
-            out.push(Output::WakeAt(now + wait));
+            let is_shared = self.keep.is_some();
+            let until = if is_shared { crowd::end_of_wait(wait, now) } else { now + wait };
+            out.push(Output::WakeAt(until));
         }
     }
 
@@ -137,7 +153,7 @@ impl<F: Format> Poll<F> {
             self.newest = Some(newest);
         } else if is_asked && self.newest.is_none() {
             let filters = std::mem::take(&mut self.topics);
-            out.push(Output::Subscribe(NEWEST, the_newest(filters)));
+            out.push(Output::Subscribe(NEWEST, the_newest(filters, self.exposure)));
             return;
         }
         self.respond(now, out);
@@ -145,12 +161,14 @@ impl<F: Format> Poll<F> {
 
     fn respond(&mut self, now: Time, out: &mut Outputs) {
         self.answered = true;
-        let is_held = self.wait.is_some();
-        let newest = self.newest.filter(|_| !is_held);
+        let newest = self.newest.filter(|_| self.wait.is_none());
+        let advice = newest.map(|newest| advice(&self.settings, newest, now));
+        let kept = self.keep.map(|keep| crowd::kept(keep, now));
         let answer = Answer {
             items: &self.items,
-            position: self.position,
-            retry_after: newest.map(|newest| advice(&self.settings, newest, now)),
+            position: &self.place(now),
+            // Whoever comes back before a cache asks again gets the same again.
+            retry_after: advice.map(|advice| kept.map_or(advice, |kept| kept.max(advice))),
             now,
         };
         let tag = self.tag();
@@ -159,18 +177,33 @@ impl<F: Format> Poll<F> {
         } else {
             Response::new(StatusCode::OK).with_body(F::CONTENT_TYPE, self.format.body(&answer))
         };
-        // A cache may keep what is not held, but has to ask; that is what the tag is for.
-        let keep = if is_held { "no-store, no-transform" } else { "no-cache, no-transform" };
+        let control = match (kept, self.wait) {
+            (Some(kept), _) => format!("public, max-age={}, no-transform", kept.as_secs()),
+            (None, Some(_)) => "no-store, no-transform".to_owned(),
+            // A cache may keep it, but has to ask; that is what the tag is for.
+            (None, None) => "no-cache, no-transform".to_owned(),
+        };
         if let Some(retry_after) = answer.retry_after {
             let seconds = retry_after.as_secs().to_string();
             response = response.with_text(header::RETRY_AFTER, &seconds);
         }
         let response = response
-            .with(header::CACHE_CONTROL, keep)
+            .with_text(header::CACHE_CONTROL, &control)
             .with(header::VARY, "Accept")
             .with_text(header::ETAG, &tag)
-            .with_text(POSITION_HEADER, &self.position.to_string());
+            .with_text(POSITION_HEADER, answer.position);
         out.push(Output::Respond(self.format.head(&answer, response)));
+    }
+
+    /// Where the reader is told to go on from. An answer that many share must not say how far the
+    /// log has come meanwhile, or no two would go on from the same place.
+    fn place(&self, now: Time) -> String {
+        match (self.items.last(), self.keep, self.wait) {
+            (Some(Delivery::Event(event)), Some(_), _) => event.position.to_string(),
+            (None, Some(_), Some(wait)) => crowd::next_turn(self.begun, wait, now),
+            (None, Some(_), None) => self.begun.to_string(),
+            _ => self.position.to_string(),
+        }
     }
 
     fn refuse(&mut self, problem: &Problem, out: &mut Outputs) {
@@ -224,7 +257,7 @@ impl<F: Format> Protocol for Poll<F> {
 }
 
 /// What is read to learn when the newest event was published.
-fn the_newest(filters: Vec<TopicFilter>) -> SubscribeOptions {
+fn the_newest(filters: Vec<TopicFilter>, exposure: Exposure) -> SubscribeOptions {
     SubscribeOptions {
         filters,
         since: Some(Since::Last(1)),
@@ -233,6 +266,7 @@ fn the_newest(filters: Vec<TopicFilter>) -> SubscribeOptions {
         window: None,
         limit: Some(1),
         session: None,
+        exposure,
     }
 }
 

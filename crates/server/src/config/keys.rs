@@ -159,6 +159,10 @@ pub(super) static NAMESPACE_KEYS: &[Key<Rules>] = &[
         "Whether clients may publish."),
     key("subscribe", "true", Switch(|r| &mut r.subscribe),
         "Whether clients may read."),
+    key("jsonp", "false", Switch(|r| &mut r.jsonp),
+        "Whether scripts may read (via=jsonp). Then any web page that a client visits can: scripts have no origin check."),
+    key("cache", "0s", Span(0..=DAY, |r| &mut r.cache),
+        "How long caches may keep answers without asking, for crowds that read the same. 0s: not at all."),
 ];
 
 /// The word for no directory at all; one of that name is `./none`.
@@ -214,6 +218,8 @@ pub(super) const BLANK: Config = Config {
         max_age: Duration::ZERO,
         publish: false,
         subscribe: false,
+        jsonp: false,
+        cache: Duration::ZERO,
     },
 };
 

@@ -172,4 +172,8 @@ pub(crate) struct Rules {
     pub publish: bool,
     /// Whether clients may read.
     pub subscribe: bool,
+    /// Whether clients may read by scripts that any web page may load.
+    pub jsonp: bool,
+    /// How long caches may keep answers without asking; zero: not at all.
+    pub cache: Duration,
 }

@@ -165,6 +165,8 @@ fn the_defaults_as_promised() {
             max_age: Duration::from_secs(86_400),
             publish: true,
             subscribe: true,
+            jsonp: false,
+            cache: Duration::ZERO,
         }
     );
 }
@@ -200,7 +202,7 @@ fn names_are_unique() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), KEYS.len());
-    assert_eq!(NAMESPACE_KEYS.len(), 7);
+    assert_eq!(NAMESPACE_KEYS.len(), 9);
 }
 
 #[test]

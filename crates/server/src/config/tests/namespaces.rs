@@ -39,7 +39,8 @@ fn errors_in_namespaces() {
         (
             "[[namespace]]\nmatch = \"a\"\ncolour = 1",
             "tidings.toml:3: namespace 1: colour = 1: there is no such key; a namespace has \
-             durability, max_messages, max_bytes, max_age, retain, publish, subscribe, match",
+             durability, max_messages, max_bytes, max_age, retain, publish, subscribe, jsonp, \
+             cache, match",
         ),
         (
             "[[namespace]]\nmatch = \"a\"\npublish = \"no\"",
