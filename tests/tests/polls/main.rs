@@ -5,4 +5,5 @@
 
 mod conditional;
 mod crowds;
+mod jsonp;
 mod page;
