@@ -118,7 +118,7 @@ fn other_topics_replace_those_it_had_and_the_position_stays() {
 #[test]
 fn other_topics_may_be_kept_elsewhere() {
     let folder = Folder::new();
-    let namespace = r#"[{match="memory/**", log="volatile"}]"#;
+    let namespace = r#"[{match="memory/**", durability="volatile"}]"#;
     let server = Server::with(&[("DATA", &folder.text()), ("NAMESPACE", namespace)]);
     begin(&server, Via::Sse, Wish::new("s").topics(&["kept"]).explicit());
     server.publish("memory/a", "before it read that");
