@@ -25,7 +25,7 @@ pub(super) struct Active {
 impl Active {
     /// The last segment if it can be written on, or another.
     pub(super) fn new(shared: &Shared, is_open: bool, now: Time) -> io::Result<Active> {
-        let state = shared.state();
+        let mut state = shared.state();
         let can_go_on = |last: &&Segment| is_open && last.through == state.end;
         let last = state.segments.back().filter(can_go_on).map(|last| Active {
             file: Arc::clone(&last.file),
@@ -33,13 +33,16 @@ impl Active {
             at: last.rows.end_at().into(),
             synced: last.rows.end_at().into(),
         });
-        drop(state);
-        last.map_or_else(|| Active::begin(shared, now), Ok)
+        if let Some(last) = last {
+            return Ok(last);
+        }
+        let (active, segment) = Active::begin(shared, state.end + 1, now)?;
+        state.begin_segment(segment);
+        Ok(active)
     }
 
-    /// Makes the next segment's file and lets the state know.
-    pub(super) fn begin(shared: &Shared, time: Time) -> io::Result<Active> {
-        let base = shared.state().end().offset + 1;
+    /// Makes the file of a segment whose first offset this is.
+    pub(super) fn begin(shared: &Shared, base: u64, time: Time) -> io::Result<(Active, Segment)> {
         let header = SegmentHeader { salt: (shared.salt)(), base, time, copy: None };
         let name = Segment::name(base);
         let file = shared.disk.create(&name, shared.segment_bytes)?;
@@ -48,8 +51,7 @@ impl Active {
             let _ = shared.disk.remove(&name);
             return Err(error);
         }
-        shared.state().begin_segment(Segment::new(header, Arc::clone(&file)));
-        let at = header.bytes();
-        Ok(Active { file, header, at, synced: at })
+        let (at, segment) = (header.bytes(), Segment::new(header, Arc::clone(&file)));
+        Ok((Active { file, header, at, synced: at }, segment))
     }
 }

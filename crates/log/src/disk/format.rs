@@ -33,7 +33,7 @@ pub(super) const RECORD_HEADER_BYTES: usize = 24;
 pub(super) const RECORD_BYTES_MIN: u64 = 62;
 
 /// Largest body; above every message that could be accepted.
-const BODY_BYTES_MAX: u32 = 256 << 20;
+pub(super) const BODY_BYTES_MAX: u32 = 256 << 20;
 
 /// The last record of a batch: only with it the batch was stored.
 const FLAG_BATCH_END: u8 = 1;
@@ -148,16 +148,19 @@ impl RecordHeader {
 }
 
 /// A checksum that holds only in this segment and at this place.
-fn checksum(salt: u32, at: u64, header: &[u8], body: &[u8]) -> u32 {
-    let seed = crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), &at.to_le_bytes());
-    crc32c::crc32c_append(crc32c::crc32c_append(seed, header), body)
+fn checksum(salt: u32, at: u64, header: &[u8; 20], body: &[u8]) -> u32 {
+    let mut beginning = [0; 32];
+    beginning[..4].copy_from_slice(&salt.to_le_bytes());
+    beginning[4..12].copy_from_slice(&at.to_le_bytes());
+    beginning[12..].copy_from_slice(header);
+    crc32c::crc32c_append(crc32c::crc32c(&beginning), body)
 }
 
 /// The record at the beginning of `bytes`, which lie at `at` in the segment: its header and body.
 pub(super) fn record(bytes: &[u8], salt: u32, at: u64) -> Option<(RecordHeader, &[u8])> {
     let header = RecordHeader::parse(bytes)?;
     let body = bytes.get(RECORD_HEADER_BYTES..)?.get(..header.body_bytes as usize)?;
-    let right = checksum(salt, at, &bytes[..20], body) == header.crc;
+    let right = checksum(salt, at, bytes.first_chunk()?, body) == header.crc;
     right.then_some((header, body))
 }
 
@@ -165,23 +168,10 @@ pub(super) fn record(bytes: &[u8], salt: u32, at: u64) -> Option<(RecordHeader, 
 pub(super) fn copy_record(out: &mut Vec<u8>, salt: u32, record: &[u8]) {
     let at = out.len();
     out.extend_from_slice(record);
-    let (header, body) = out[at..].split_at_mut(RECORD_HEADER_BYTES);
     // What is left of a batch stands for itself, and a copy is durable as a whole.
-    header[2] |= FLAG_BATCH_END;
-    header[16..20].copy_from_slice(&(COPY_HEADER_BYTES as u32).to_le_bytes());
-    let crc = checksum(salt, at as u64, &header[..20], body);
-    header[20..24].copy_from_slice(&crc.to_le_bytes());
-}
-
-/// Where records of one group go.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Group {
-    /// The segment's salt.
-    pub(super) salt: u32,
-    /// Where in the segment the group begins.
-    pub(super) start: u32,
-    /// Everything before this place is durable.
-    pub(super) durable: u32,
+    out[at + 2] |= FLAG_BATCH_END;
+    out[at + 16..at + 20].copy_from_slice(&(COPY_HEADER_BYTES as u32).to_le_bytes());
+    sign(&mut out[at..], salt, at as u64);
 }
 
 /// What the last record of a batch says of it.
@@ -192,31 +182,59 @@ pub(super) struct BatchEnd<'a> {
     pub(super) token: Option<&'a Token>,
 }
 
-/// Appends one record to `out`, which holds the group so far.
+/// Appends one record to `out`, but for what [`Stamp::set`] says of it. Returns its length.
 pub(super) fn write_record(
     out: &mut Vec<u8>,
-    group: Group,
-    offset: u64,
-    previous: u64,
     end: Option<BatchEnd<'_>>,
     message: &Message,
-) {
+) -> usize {
     let from = out.len();
     out.put_u16_le(RECORD_MAGIC);
     out.put_u8(u8::from(end.is_some()) * FLAG_BATCH_END);
-    out.put_u8(0);
-    out.put_u32_le(0);
-    out.put_u64_le(offset);
-    out.put_u32_le(group.durable);
-    out.put_u32_le(0);
-    out.put_u64_le(previous);
+    out.put_bytes(0, RECORD_HEADER_BYTES - 3);
+    // The offset of the message before it in its topic.
+    out.put_u64_le(0);
     write_body(out, end.and_then(|end| end.token.map(|token| (token, end.count))), message);
-    let body_bytes = (out.len() - from - RECORD_HEADER_BYTES) as u32;
+    let bytes = out.len() - from;
+    let body_bytes = (bytes - RECORD_HEADER_BYTES) as u32;
     out[from + 4..from + 8].copy_from_slice(&body_bytes.to_le_bytes());
-    let (header, body) = out[from..].split_at(RECORD_HEADER_BYTES);
-    let at = u64::from(group.start) + from as u64;
-    let crc = checksum(group.salt, at, &header[..20], body);
-    out[from + 20..from + 24].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+/// What depends on where a record goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamp {
+    /// The segment's salt.
+    pub(super) salt: u32,
+    /// The record's place in it.
+    pub(super) at: u64,
+    /// Everything before this place is durable.
+    pub(super) durable: u32,
+    pub(super) offset: u64,
+    /// The offset of the message before it in its topic.
+    pub(super) previous: u64,
+}
+
+impl Stamp {
+    /// Completes a record, which is all of `record`.
+    pub(super) fn set(self, record: &mut [u8]) {
+        let Some((header, body)) = record.split_at_mut_checked(RECORD_HEADER_BYTES) else { return };
+        header[8..16].copy_from_slice(&self.offset.to_le_bytes());
+        header[16..20].copy_from_slice(&self.durable.to_le_bytes());
+        if let Some(previous) = body.first_chunk_mut() {
+            *previous = self.previous.to_le_bytes();
+        }
+        sign(record, self.salt, self.at);
+    }
+}
+
+/// Puts its checksum into a record, which is all of `record`.
+fn sign(record: &mut [u8], salt: u32, at: u64) {
+    if let Some((header, body)) = record.split_first_chunk_mut::<RECORD_HEADER_BYTES>()
+        && let Some((head, crc)) = header.split_first_chunk_mut::<20>()
+    {
+        crc.copy_from_slice(&checksum(salt, at, head, body).to_le_bytes());
+    }
 }
 
 fn write_body(out: &mut Vec<u8>, token: Option<(&Token, u32)>, message: &Message) {

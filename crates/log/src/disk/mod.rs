@@ -12,11 +12,12 @@ mod copy;
 mod export;
 mod files;
 mod format;
-mod group;
 mod identity;
 mod keeper;
 mod marks;
 mod newest;
+mod pending;
+mod publish;
 mod reading;
 mod recover;
 mod retain;
@@ -27,6 +28,7 @@ mod state;
 mod stats;
 mod topics;
 mod unflushed;
+mod waste;
 mod worker;
 mod writer;
 
@@ -38,13 +40,15 @@ use tidings_model::{LogKind, Mark, Selection, Time};
 
 use crate::{AppendError, Appended, Batch, Budget, Cursor, Found, Log, Policy, Remembered, Scan};
 use active::Active;
-use group::Pending;
 use identity::Identity;
 use keeper::Keeper;
 use marks::Marks;
+use pending::Pending;
 use recover::{Loaded, Purpose};
 use state::State;
+use topics::Names;
 use unflushed::Settled;
+use waste::Waste;
 use worker::Worker;
 use writer::{Order, Writer};
 
@@ -91,6 +95,10 @@ pub struct DiskLog {
 /// What the log's two sides share.
 struct Shared {
     kind: LogKind,
+    epoch: u32,
+    /// The same as the state's, which need not be locked for it.
+    names: Arc<Names>,
+    waste: Waste,
     disk: Box<dyn Disk>,
     state: Mutex<State>,
     policy: Policy,
@@ -138,6 +146,9 @@ impl DiskLog {
         state.remembered = marks.tokens.clone();
         let shared = Arc::new(Shared {
             kind: options.kind,
+            epoch,
+            names: Arc::clone(&state.topics.names),
+            waste: Waste::default(),
             disk,
             state: Mutex::new(state),
             policy: options.policy,
@@ -156,7 +167,7 @@ impl DiskLog {
         let is_marked = settled == Settled::Marked;
         let writer = Writer::new(Arc::clone(&shared), active, is_marked);
         let keeper = Keeper::new(Arc::clone(&shared), marks);
-        let worker = Worker::new(options.threads, writer, keeper)?;
+        let worker = Worker::new(&shared, options.threads, writer, keeper)?;
         Ok((DiskLog { shared, worker }, damages))
     }
 
@@ -186,7 +197,10 @@ fn identify(disk: &dyn Disk, fresh_epoch: u32) -> io::Result<(u32, Marks)> {
 
 impl Log for DiskLog {
     fn append(&self, batch: Batch, done: Appended) {
-        self.order(Order::Append(Pending { batch, done }));
+        if let Some(pending) = Pending::new(&self.shared, batch, done) {
+            self.order(Order::Append(pending));
+        }
+        self.shared.waste.drop_some();
     }
 
     fn remembered(&self) -> Vec<Remembered> {

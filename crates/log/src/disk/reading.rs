@@ -101,7 +101,8 @@ impl State {
     /// The record at this offset, if it is among the newest.
     pub(super) fn hot(&self, offset: u64) -> Option<&Arc<Record>> {
         let begins = self.end + 1 - self.hot.len() as u64;
-        self.hot.get(usize::try_from(offset.checked_sub(begins)?).ok()?)
+        let index = usize::try_from(offset.checked_sub(begins)?).ok()?;
+        self.hot.get(index).map(|(record, _)| record)
     }
 
     pub(super) fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor {

@@ -9,13 +9,14 @@ use tidings_model::{GapReason, Mark, Record, Time, Topic};
 use super::rows::{Row, Rows, SealedRows};
 use super::segment::Segment;
 use super::topics::{TopicState, Topics};
+use super::waste::Heap;
 use crate::Remembered;
 
 /// How many of the newest records are kept in memory, where live readers find them,
 const HOT_RECORDS: usize = 8192;
 
 /// and how many bytes of them at most.
-const HOT_BYTES: usize = 16 << 20;
+const HOT_BYTES: u64 = 16 << 20;
 
 pub(super) struct State {
     pub(super) epoch: u32,
@@ -29,8 +30,9 @@ pub(super) struct State {
     /// The newest time that is known.
     pub(super) now: Time,
     pub(super) topics: Topics,
-    pub(super) hot: VecDeque<Arc<Record>>,
-    hot_bytes: usize,
+    /// The newest records, and what each of them costs to keep.
+    pub(super) hot: VecDeque<(Arc<Record>, u32)>,
+    hot_bytes: u64,
     pub(super) loss_count: u64,
     /// The last trim of each topic, by its number among all losses: the topic and the offset.
     pub(super) trims: BTreeMap<u64, (u32, u64)>,
@@ -154,13 +156,15 @@ impl State {
         self.is_due |= std::mem::take(&mut self.waits_for_sync);
     }
 
-    /// Keeps a record that was just pushed where live readers find it.
-    pub(super) fn warm(&mut self, record: Arc<Record>) {
-        self.hot_bytes += record.message.size();
-        self.hot.push_back(record);
+    /// Keeps a record that was just pushed where live readers find it. Those that are no longer
+    /// among the newest are `cooled`.
+    pub(super) fn warm(&mut self, record: Arc<Record>, size: u32, cooled: &mut Heap) {
+        self.hot_bytes += u64::from(size);
+        self.hot.push_back((record, size));
         while self.hot.len() > HOT_RECORDS || self.hot_bytes > HOT_BYTES {
-            let Some(record) = self.hot.pop_front() else { return };
-            self.hot_bytes -= record.message.size();
+            let Some((record, size)) = self.hot.pop_front() else { return };
+            self.hot_bytes -= u64::from(size);
+            cooled.push(record, size);
         }
     }
 

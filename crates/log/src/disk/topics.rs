@@ -3,18 +3,46 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tidings_model::Topic;
 
-use crate::{AppendError, Batch, Policy, Retention};
+use crate::{Policy, Retention};
+
+/// In place of a topic's number: it has none yet.
+pub(super) const UNKNOWN: u32 = u32::MAX;
 
 /// The topics a log knows.
 #[derive(Default)]
 pub(super) struct Topics {
-    numbers: HashMap<Topic, u32>,
+    pub(super) names: Arc<Names>,
     list: Vec<TopicState>,
     /// What is kept of topics; most have it in common.
     retentions: Vec<Retention>,
+}
+
+/// The numbers of topics by their names. Looked up by whoever appends or reads, so it has a lock of
+/// its own.
+#[derive(Default)]
+pub(super) struct Names(RwLock<HashMap<Topic, u32>>);
+
+impl Names {
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Topic, u32>> {
+        // It is changed by one insertion at a time; a panic elsewhere leaves it whole.
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives each topic its number, if it has one.
+    pub(super) fn look_up<'a>(&self, topics: impl Iterator<Item = (&'a Topic, &'a mut u32)>) {
+        let names = self.read();
+        let mut before: Option<(&Topic, u32)> = None;
+        for (topic, number) in topics {
+            // Messages of one topic mostly come together.
+            let known = before.filter(|(name, _)| *name == topic).map(|(_, number)| number);
+            *number = known.or_else(|| names.get(topic).copied()).unwrap_or(UNKNOWN);
+            before = Some((topic, *number));
+        }
+    }
 }
 
 /// What is known of a topic.
@@ -36,12 +64,6 @@ pub(super) struct TopicState {
     retention: Option<u32>,
 }
 
-/// A message's topic: its number, and its newest record so far, 0 when there never was one.
-pub(super) struct Named {
-    pub(super) topic: u32,
-    pub(super) last: u64,
-}
-
 impl Topics {
     pub(super) fn len(&self) -> usize {
         self.list.len()
@@ -60,12 +82,13 @@ impl Topics {
     }
 
     pub(super) fn find(&self, name: &Topic) -> Option<u32> {
-        self.numbers.get(name).copied()
+        self.names.read().get(name).copied()
     }
 
     /// The numbers of topics, as far as there are such topics.
     pub(super) fn find_all(&self, names: &[Topic]) -> Vec<u32> {
-        names.iter().filter_map(|name| self.find(name)).collect()
+        let known = self.names.read();
+        names.iter().filter_map(|name| known.get(name).copied()).collect()
     }
 
     /// A topic's number, given if it has none.
@@ -74,7 +97,6 @@ impl Topics {
             return number;
         }
         let number = self.list.len() as u32;
-        self.numbers.insert(topic.clone(), number);
         self.list.push(TopicState {
             name: topic.clone(),
             first: 0,
@@ -86,26 +108,16 @@ impl Topics {
             gone: 0,
             retention: None,
         });
+        // Whoever finds the number finds what belongs to it.
+        let mut names = self.names.0.write().unwrap_or_else(PoisonError::into_inner);
+        names.insert(topic.clone(), number);
         number
     }
 
-    /// The topics of a batch by their numbers; new ones are given theirs, unless there would be
-    /// more than `most`.
-    pub(super) fn name_all(
-        &mut self,
-        batch: &Batch,
-        most: usize,
-    ) -> Result<Vec<Named>, AppendError> {
-        let topics = || batch.messages.iter().map(|message| &message.topic);
-        let fresh: BTreeSet<_> = topics().filter(|topic| self.find(topic).is_none()).collect();
-        if self.list.len() + fresh.len() > most {
-            return Err(AppendError::TooManyTopics(self.list.len()));
-        }
-        let named = topics().map(|name| {
-            let topic = self.number(name);
-            Named { topic, last: self.get(topic).last }
-        });
-        Ok(named.collect())
+    /// Whether there would be no more than `most` topics with these.
+    pub(super) fn has_room(&self, topics: &BTreeSet<&Topic>, most: usize) -> bool {
+        let fresh = topics.iter().filter(|topic| self.find(topic).is_none()).count();
+        self.list.len() + fresh <= most
     }
 
     /// What is kept of a topic. The policy is asked once for each.

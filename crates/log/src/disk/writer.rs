@@ -1,23 +1,29 @@
 //! What writes: gathers whoever waits, writes them as one group, and syncs once.
 //!
-//! Must never answer before the disk has said that it is durable, and never trust a disk again
-//! that failed to.
+//! Must never say that something is stored before the disk has said that it is durable, and never
+//! trust a disk again that failed to.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_model::Time;
+use tidings_model::{Mark, Time};
 
 use super::Shared;
 use super::active::Active;
-use super::format::Group;
-use super::group::{Encoded, Pending, encode, publish, refuse};
+use super::format::Stamp;
+use super::pending::{Pending, Prepared};
+use super::publish::{Group, Step, Stored, refuse};
+use super::topics::UNKNOWN;
 use super::unflushed::{self, UNSYNCED_MAX};
-use crate::Level;
+use crate::{AppendError, Level};
 
 /// Most bytes written as one group: bounds memory, and how long the first waits for the last.
 const GROUP_BYTES_MAX: usize = 8 << 20;
+
+/// A buffer that had to be larger than this is not kept.
+const BUFFER_BYTES_KEPT: usize = 1 << 20;
 
 /// What the writer is told.
 pub(super) enum Order {
@@ -29,6 +35,10 @@ pub(super) enum Order {
 pub(super) struct Writer {
     shared: Arc<Shared>,
     active: Active,
+    /// The last offset that was given.
+    end: u64,
+    /// Of each topic, by its number, the last offset that was given.
+    newest: Vec<u64>,
     /// Whether it stands on the disk that messages may be visible which are not synced.
     is_marked: bool,
     unsynced: Unsynced,
@@ -39,11 +49,20 @@ pub(super) struct Writer {
     buffer: Vec<u8>,
 }
 
+/// Takes the steps that the writer has made possible.
+pub(super) type Show<'a> = &'a mut dyn FnMut(Step);
+
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, active: Active, is_marked: bool) -> Writer {
+        let (end, newest) = {
+            let state = shared.state();
+            (state.end, state.topics.iter().map(|topic| topic.last).collect())
+        };
         Writer {
             shared,
             active,
+            end,
+            newest,
             is_marked,
             unsynced: Unsynced::default(),
             now: Time::default(),
@@ -52,37 +71,31 @@ impl Writer {
         }
     }
 
-    /// Carries out what waits, as much of it as makes a group.
-    /// Says whether a tick was among it.
-    pub(super) fn turn(&mut self, next: &mut dyn FnMut() -> Option<Order>) -> bool {
+    /// Carries out what waits, as much of it as makes a group. Says whether a tick was among it.
+    pub(super) fn turn(&mut self, next: &mut dyn FnMut() -> Option<Order>, show: Show<'_>) -> bool {
         let (mut group, mut bytes, mut ticked) = (Vec::new(), 0, None);
         while bytes < GROUP_BYTES_MAX
             && let Some(order) = next()
         {
             match order {
                 Order::Append(pending) => {
-                    bytes += pending.bytes();
+                    bytes += pending.image.len();
                     group.push(pending);
                 }
                 Order::Tick(now) => ticked = Some(now),
             }
         }
         if !group.is_empty() {
-            self.write(group);
+            self.write(group, bytes, show);
         }
         if let Some(now) = ticked {
             self.now = self.now.max(now);
             self.shared.state().tick(now, &self.shared.policy);
         }
         if self.flush_in() == Some(Duration::ZERO) {
-            self.flush();
+            self.flush(show);
         }
         ticked.is_some()
-    }
-
-    /// Whether something has come up for the keeper.
-    pub(super) fn take_due(&self) -> bool {
-        self.shared.state().take_due()
     }
 
     /// In which span there has to be a sync, if something waits for one.
@@ -93,19 +106,19 @@ impl Writer {
     }
 
     /// Syncs what is visible and not synced.
-    pub(super) fn flush(&mut self) {
+    pub(super) fn flush(&mut self, show: Show<'_>) {
         if self.unsynced.count == 0 || self.broken.is_some() {
             return;
         }
         match self.sync() {
-            Ok(()) => self.shared.state().synced(),
+            Ok(()) => show(Step::Synced),
             Err(error) => self.give_up(&error),
         }
     }
 
     /// Everything is synced before the log is closed in good order.
-    pub(super) fn close(&mut self) {
-        self.flush();
+    pub(super) fn close(&mut self, show: Show<'_>) {
+        self.flush(show);
         if self.is_marked && self.broken.is_none() {
             let cleared = unflushed::clear(&*self.shared.disk);
             if let Err(error) = cleared {
@@ -124,9 +137,8 @@ impl Writer {
 
     /// How safe a group has to be before it is visible: one that asks for more decides for all.
     fn level(&mut self, group: &[Pending]) -> Level {
-        let batches = || group.iter().map(|pending| &pending.batch);
-        let count: usize = batches().map(|batch| batch.messages.len()).sum();
-        if batches().any(|batch| batch.level == Level::Fsync)
+        let count: usize = group.iter().map(|pending| pending.rows.len()).sum();
+        if group.iter().any(|pending| pending.level == Level::Fsync)
             || self.unsynced.count + count as u64 > UNSYNCED_MAX
         {
             return Level::Fsync;
@@ -141,45 +153,123 @@ impl Writer {
         Level::Os
     }
 
-    /// Writes one group; tells everyone in it how it ended.
-    fn write(&mut self, group: Vec<Pending>) {
+    /// Writes one group of so many bytes; tells everyone in it how it ended.
+    fn write(&mut self, group: Vec<Pending>, bytes: usize, show: Show<'_>) {
         if let Some(why) = &self.broken {
-            return refuse(group.into_iter().map(|pending| pending.done), why);
+            return refuse(group.into_iter(), why);
         }
-        let times = || group.iter().flat_map(|p| &p.batch.messages).map(|message| message.time);
+        let times = || group.iter().flat_map(|pending| &pending.rows).map(|row| row.time);
         let oldest = times().min().unwrap_or_default();
-        let newest = times().max().unwrap_or_default();
-        self.now = self.now.max(newest);
-        let bytes: usize = group.iter().map(Pending::bytes).sum();
+        let now = times().max().unwrap_or_default();
+        self.now = self.now.max(now);
         if self.active.at + bytes as u64 > self.shared.segment_bytes
             && self.active.at > self.active.header.bytes()
-            && let Err(error) = self.roll(newest)
+            && let Err(error) = self.roll(now, show)
         {
             let why = format!("cannot begin a new segment: {error}").into();
             tracing::error!(%error, "cannot begin a new log segment; publishes are refused");
-            return refuse(group.into_iter().map(|pending| pending.done), &why);
+            return refuse(group.into_iter(), &why);
         }
         let level = self.level(&group);
-        let place = Group {
-            salt: self.active.header.salt,
-            start: self.active.at as u32,
-            durable: self.active.synced as u32,
-        };
-        let encoded = encode(&self.shared, place, group, &mut self.buffer);
+        let (before, mut group) = (self.end, self.name(group));
+        self.buffer.clear();
+        group.iter_mut().for_each(|pending| self.place(pending));
         match self.store(level) {
-            Ok(()) => {
+            Ok(mut at) => {
                 if level == Level::Os {
-                    let count = encoded.iter().map(Encoded::count).sum();
-                    self.unsynced.add(count, oldest);
+                    self.unsynced.add(self.end - before, oldest);
                 }
-                publish(&self.shared, encoded, newest, level);
+                let stored = group.into_iter().map(|pending| {
+                    let Pending { rows, records, image, token, done, .. } = pending;
+                    let stored = Stored { at, rows, records, token, done };
+                    at += image.len() as u32;
+                    stored
+                });
+                show(Step::Stored(Group { stored: stored.collect(), level, now }));
             }
-            Err(why) => refuse(encoded.into_iter().map(|encoded| encoded.done), &why),
+            Err(why) => {
+                self.take_back(&group, before);
+                refuse(group.into_iter(), &why);
+            }
+        }
+        if self.buffer.capacity() > BUFFER_BYTES_KEPT {
+            self.buffer = Vec::new();
         }
     }
 
-    /// Writes the buffer, and makes it durable if that is wanted; says why not.
-    fn store(&mut self, level: Level) -> Result<(), Arc<str>> {
+    /// Gives every topic of a group its number. Appends with more new topics than there may be are
+    /// refused.
+    fn name(&mut self, mut group: Vec<Pending>) -> Vec<Pending> {
+        let is_named = |pending: &Pending| pending.rows.iter().all(|row| row.topic != UNKNOWN);
+        if group.iter().all(is_named) {
+            return group;
+        }
+        let mut refused = Vec::new();
+        {
+            let mut state = self.shared.state();
+            let most = self.shared.topics_max;
+            group = group
+                .into_iter()
+                .filter_map(|mut pending| {
+                    let topics = pending.records.iter().map(|record| &record.message.topic);
+                    let unknown = topics.clone().zip(&pending.rows);
+                    let unknown = unknown.filter(|(_, row)| row.topic == UNKNOWN);
+                    let unknown: BTreeSet<_> = unknown.map(|(topic, _)| topic).collect();
+                    if !state.topics.has_room(&unknown, most) {
+                        refused.push((pending.done, state.topics.len()));
+                        return None;
+                    }
+                    for (topic, row) in topics.zip(&mut pending.rows) {
+                        if row.topic == UNKNOWN {
+                            row.topic = state.topics.number(topic);
+                        }
+                    }
+                    Some(pending)
+                })
+                .collect();
+            self.newest.resize(state.topics.len(), 0);
+        }
+        for (done, most) in refused {
+            done(Err(AppendError::TooManyTopics(most)));
+        }
+        group
+    }
+
+    /// Gives the records of an append their places, and puts them into the buffer.
+    fn place(&mut self, pending: &mut Pending) {
+        let mut from = self.buffer.len();
+        self.buffer.extend_from_slice(&pending.image);
+        let (start, durable) = (self.active.at, self.active.synced as u32);
+        let salt = self.active.header.salt;
+        for (row, record) in pending.rows.iter().zip(&mut pending.records) {
+            let &Prepared { bytes, topic, .. } = row;
+            self.end += 1;
+            let offset = self.end;
+            let previous = std::mem::replace(&mut self.newest[topic as usize], offset);
+            let to = from + bytes as usize;
+            let stamp = Stamp { salt, at: start + from as u64, durable, offset, previous };
+            stamp.set(&mut self.buffer[from..to]);
+            from = to;
+            // Nobody else has it yet.
+            if let Some(record) = Arc::get_mut(record) {
+                record.mark = Mark { offset, ..record.mark };
+                record.previous = previous;
+            }
+        }
+    }
+
+    /// As if the offsets of a group had never been given.
+    fn take_back(&mut self, group: &[Pending], end: u64) {
+        self.end = end;
+        for pending in group.iter().rev() {
+            for (row, record) in pending.rows.iter().zip(&pending.records).rev() {
+                self.newest[row.topic as usize] = record.previous;
+            }
+        }
+    }
+
+    /// Writes the buffer, and makes it durable if that is wanted; says where it begins, or why not.
+    fn store(&mut self, level: Level) -> Result<u32, Arc<str>> {
         let at = self.active.at;
         if let Err(error) = self.active.file.write_at(&self.buffer, at) {
             tracing::error!(%error, "cannot write the log; publishes are refused");
@@ -199,7 +289,7 @@ impl Writer {
             self.give_up(&error);
             return Err(format!("cannot make it durable: {error}").into());
         }
-        Ok(())
+        Ok(at as u32)
     }
 
     fn give_up(&mut self, error: &io::Error) {
@@ -213,15 +303,18 @@ impl Writer {
     }
 
     /// Begins another segment. The keeper sees to the one before.
-    fn roll(&mut self, now: Time) -> io::Result<()> {
+    fn roll(&mut self, now: Time, show: Show<'_>) -> io::Result<()> {
         // Only of the last segment the end may be in doubt.
-        if self.unsynced.count > 0
-            && let Err(error) = self.sync()
-        {
-            self.give_up(&error);
-            return Err(error);
+        if self.unsynced.count > 0 {
+            if let Err(error) = self.sync() {
+                self.give_up(&error);
+                return Err(error);
+            }
+            show(Step::Synced);
         }
-        self.active = Active::begin(&self.shared, now)?;
+        let (active, segment) = Active::begin(&self.shared, self.end + 1, now)?;
+        self.active = active;
+        show(Step::Begun(Box::new(segment)));
         Ok(())
     }
 }
