@@ -120,6 +120,6 @@ pub(super) fn load(disk: &dyn Disk, identity: Identity) -> io::Result<(State, Ve
     if format == 1 {
         recover::from_format_1(disk, &mut marks)?;
     }
-    let Loaded { damages, .. } = recover::load(disk, Purpose::Check, &marks, &mut state)?;
+    let Loaded { damages, .. } = recover::load(disk, Purpose::Check, &marks, 1, &mut state)?;
     Ok((state, damages))
 }

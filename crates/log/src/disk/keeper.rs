@@ -7,12 +7,12 @@
 use std::io;
 use std::sync::Arc;
 
-use tidings_model::{GapReason, Topic};
+use tidings_model::GapReason;
 
 use super::Shared;
 use super::files::DiskFile;
 use super::marks::{Lost, Marks};
-use super::rows::{self, Rows, SealedRows};
+use super::rows::{self, NameList, Rows, SealedRows};
 use super::segment::{Hole, Segment};
 use super::state::State;
 use crate::Remembered;
@@ -180,7 +180,7 @@ struct Plan {
     through: u64,
     file: Arc<dyn DiskFile>,
     rows: Arc<SealedRows>,
-    names: Vec<Topic>,
+    names: NameList,
     damaged: Vec<Hole>,
     tokens: Vec<Remembered>,
     is_copy: bool,
@@ -197,7 +197,7 @@ impl Plan {
             through: segment.through,
             file: Arc::clone(&segment.file),
             rows: Arc::clone(rows),
-            names: rows.topics().map(|(topic, _)| state.topics.get(topic).name.clone()).collect(),
+            names: state.topics.list(rows.topics().map(|(topic, _)| topic)),
             damaged: segment.damaged.clone(),
             tokens: segment.tokens.clone(),
             is_copy: segment.header.copy.is_some(),

@@ -17,6 +17,7 @@ mod keeper;
 mod marks;
 mod newest;
 mod pending;
+mod pieces;
 mod publish;
 mod reading;
 mod recover;
@@ -137,7 +138,12 @@ impl DiskLog {
     ) -> io::Result<(DiskLog, Vec<Damage>)> {
         let (epoch, mut marks) = identify(&*disk, options.fresh_epoch)?;
         let mut state = State::new(epoch);
-        let Loaded { damages, is_open } = recover::load(&*disk, Purpose::Open, &marks, &mut state)?;
+        let threads = match options.threads {
+            Threads::Own => std::thread::available_parallelism().map_or(1, usize::from),
+            Threads::Callers => 1,
+        };
+        let Loaded { damages, is_open } =
+            recover::load(&*disk, Purpose::Open, &marks, threads, &mut state)?;
         let settled = unflushed::settle(&*disk, &mut marks, &mut state)?;
         state.now = now;
         state.synced = state.end;

@@ -4,13 +4,15 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tidings_model::GapReason;
 
-use super::files::{Disk, DiskFile, read_fully};
+use super::files::Disk;
 use super::format::{HEADER_BYTES_MAX, RECORD_BYTES_MIN, SegmentHeader};
 use super::marks::Marks;
-use super::rows::{self, Index};
+use super::pieces::{Piece, pieces};
+use super::rows::{self, Index, NameList};
 use super::scan::{Scanned, is_blank, scan};
 use super::segment::{Hole, Segment};
 use super::state::State;
@@ -37,6 +39,9 @@ pub(super) struct Loaded {
     pub(super) is_open: bool,
 }
 
+/// Most threads that load segments. Each holds an index twice while it reads it.
+const LOADERS_MAX: usize = 4;
+
 /// What segments are loaded for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -46,21 +51,21 @@ pub(super) enum Purpose {
     Check,
 }
 
-/// A segment's file.
-struct Piece {
-    base: u64,
-    file: Arc<dyn DiskFile>,
-    /// Nothing when it cannot be read.
-    header: Option<SegmentHeader>,
-    /// The offset at which something else begins, if anything does.
-    bound: Option<u64>,
+/// What a segment holds.
+struct Contents {
+    index: Index,
+    /// Whether its index said so.
+    is_indexed: bool,
+    /// Whether it is known that another segment followed.
+    is_followed: bool,
 }
 
-/// Loads every segment into `state`.
+/// Loads every segment into `state`, with so many threads.
 pub(super) fn load(
     disk: &dyn Disk,
     purpose: Purpose,
     marks: &Marks,
+    threads: usize,
     state: &mut State,
 ) -> io::Result<Loaded> {
     for (topic, offset) in &marks.trims {
@@ -68,34 +73,34 @@ pub(super) fn load(
     }
     let mut loaded = Loaded::default();
     let pieces = pieces(disk, purpose, marks)?;
+    let epoch = state.epoch;
+    let contents = each(&pieces, threads, |piece| contents(disk, purpose, piece, epoch));
     // Whether the last of them is one that another followed.
     let mut is_followed = false;
-    for piece in &pieces {
-        let Some(header) = piece.header else {
+    let mut before = (NameList::default(), Vec::new());
+    for (piece, contents) in pieces.iter().zip(contents) {
+        let (Some(header), Some(mut contents)) = (piece.header, contents?) else {
             (loaded.is_open, is_followed) = (false, false);
             unreadable(disk, purpose, piece, state, &mut loaded.damages)?;
             continue;
         };
-        let index = disk.read(&Segment::index_name(piece.base)).ok();
-        let index = index.and_then(|bytes| rows::decode(&bytes, header.salt, state.epoch));
-        let is_indexed = index.is_some();
-        is_followed = piece.bound.is_none() && (is_indexed || header.copy.is_some());
-        let index = match index {
-            Some(index) if purpose == Purpose::Open => index,
-            index => {
-                let bound = index.map(|index| index.through + 1).or(piece.bound);
-                read(piece, &header, bound, purpose, state.epoch)?
-            }
-        };
-        let damages = index.damaged.iter().map(|&Hole { at, from, to }| Damage {
+        let numbers = state.topics.number_all(&contents.index.names, (&before.0, &before.1));
+        let numbers = numbers.ok_or_else(|| {
+            let name = Segment::index_name(piece.base);
+            io::Error::new(io::ErrorKind::InvalidData, format!("{name} has what is no topic"))
+        })?;
+        let names = std::mem::take(&mut contents.index.names);
+        let damages = contents.index.damaged.iter().map(|&Hole { at, from, to }| Damage {
             file: Segment::name(piece.base),
             at,
             from,
             to,
         });
         loaded.damages.extend(damages);
-        loaded.is_open = piece.bound.is_none() && !is_followed && index.damaged.is_empty();
-        add(piece, header, index, is_indexed, loaded.is_open, state);
+        is_followed = contents.is_followed;
+        loaded.is_open = piece.bound.is_none() && !is_followed && contents.index.damaged.is_empty();
+        add(piece, header, contents, numbers.clone(), loaded.is_open, state);
+        before = (names, numbers);
     }
     vanished(is_followed, marks, state, &mut loaded.damages);
     for damage in &loaded.damages {
@@ -109,52 +114,60 @@ pub(super) fn load(
     Ok(loaded)
 }
 
-/// The segments' files in the order of their offsets, without those that are left over from removing
-/// or copying.
-fn pieces(disk: &dyn Disk, purpose: Purpose, marks: &Marks) -> io::Result<Vec<Piece>> {
-    let mut names = disk.list()?;
-    names.sort_unstable();
-    if purpose == Purpose::Open {
-        remove_remains(disk, &names)?;
+/// What `work` makes of each piece, in order, with so many threads.
+fn each<T: Send>(
+    pieces: &[Piece],
+    threads: usize,
+    work: impl Fn(&Piece) -> io::Result<T> + Sync,
+) -> Vec<io::Result<T>> {
+    if threads.min(pieces.len()) < 2 {
+        return pieces.iter().map(work).collect();
     }
-    let bases = names.iter().filter_map(|name| name.strip_suffix(".segment")?.parse().ok());
-    let mut pieces: Vec<Piece> = Vec::new();
-    for base in bases {
-        let copied = pieces.last().and_then(|last| last.header?.copy);
-        let is_left_over = copied.is_some_and(|copy| base <= copy.through)
-            || marks.removed.iter().any(|&(from, to)| from <= base && base <= to);
-        if is_left_over {
-            if purpose == Purpose::Open {
-                disk.remove(&Segment::name(base))?;
-            }
-            continue;
+    // The last one takes longest, since it has no index.
+    let threads = threads.min(LOADERS_MAX);
+    let next = AtomicUsize::new(pieces.len());
+    let take = || {
+        let mut done = Vec::new();
+        while let Ok(taken) =
+            next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+        {
+            done.push((taken - 1, work(&pieces[taken - 1])));
         }
-        let file = disk.open(&Segment::name(base))?;
-        let mut head = [0; HEADER_BYTES_MAX];
-        let count = read_fully(&*file, &mut head, 0)?;
-        let header = SegmentHeader::decode(&head[..count]).filter(|header| header.base == base);
-        pieces.push(Piece { base, file, header, bound: None });
-    }
-    let elsewhere = marks.removed.iter().map(|removed| removed.0);
-    let elsewhere: Vec<u64> = elsewhere.chain(marks.lost.iter().map(|lost| lost.from)).collect();
-    let mut next = None;
-    for piece in pieces.iter_mut().rev() {
-        let behind = elsewhere.iter().copied().filter(|&from| from >= piece.base);
-        piece.bound = behind.chain(next).min();
-        next = Some(piece.base);
-    }
-    Ok(pieces)
+        done
+    };
+    let mut all: Vec<(usize, io::Result<T>)> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
+        let mut all = take();
+        for other in others {
+            // A panic goes on in whoever waits for it.
+            all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        all
+    });
+    all.sort_unstable_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Removes what a process that was stopped did not come to remove: indexes without their segments,
-/// and files that were never put in their place.
-fn remove_remains(disk: &dyn Disk, names: &[String]) -> io::Result<()> {
-    let is_left_over = |name: &&String| {
-        let segment = name.strip_suffix(".index").map(|base| format!("{base}.segment"));
-        name.ends_with(".new")
-            || segment.is_some_and(|segment| names.binary_search(&segment).is_err())
+/// What a segment holds, unless its header cannot be read.
+fn contents(
+    disk: &dyn Disk,
+    purpose: Purpose,
+    piece: &Piece,
+    epoch: u32,
+) -> io::Result<Option<Contents>> {
+    let Some(header) = piece.header else { return Ok(None) };
+    let index = disk.read(&Segment::index_name(piece.base)).ok();
+    let index = index.and_then(|bytes| rows::decode(&bytes, header.salt, epoch));
+    let is_indexed = index.is_some();
+    let is_followed = piece.bound.is_none() && (is_indexed || header.copy.is_some());
+    let index = match index {
+        Some(index) if purpose == Purpose::Open => index,
+        index => {
+            let bound = index.map(|index| index.through + 1).or(piece.bound);
+            read(piece, &header, bound, purpose, epoch)?
+        }
     };
-    names.iter().filter(is_left_over).try_for_each(|name| disk.remove(name))
+    Ok(Some(Contents { index, is_indexed, is_followed }))
 }
 
 /// A log of format 1 says nothing of what was removed: that were always its oldest segments.
@@ -191,13 +204,13 @@ fn read(
 fn add(
     piece: &Piece,
     header: SegmentHeader,
-    index: Index,
-    is_indexed: bool,
+    contents: Contents,
+    numbers: Vec<u32>,
     is_open: bool,
     state: &mut State,
 ) {
-    let Index { names, bytes, mut rows, through, damaged, tokens } = index;
-    rows.number(names.iter().map(|name| state.topics.number(name)).collect());
+    let Index { bytes, mut rows, through, damaged, tokens, .. } = contents.index;
+    rows.number(numbers);
     state.remembered.extend(tokens.iter().cloned());
     let file = Arc::clone(&piece.file);
     if is_open {
@@ -205,6 +218,7 @@ fn add(
         (0..rows.len()).for_each(|row| state.push(rows.get(row)));
         return;
     }
+    let is_indexed = contents.is_indexed;
     let tokens = if is_indexed { Vec::new() } else { tokens };
     let segment = Segment { through, damaged, tokens, is_indexed, ..Segment::new(header, file) };
     state.add_sealed(segment, rows, &bytes);

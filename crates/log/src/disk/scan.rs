@@ -12,8 +12,9 @@ use tidings_model::{Mark, Time, Topic};
 
 use super::files::{DiskFile, read_fully};
 use super::format::{self, RECORD_HEADER_BYTES, RecordHeader, SegmentHeader};
-use super::rows::{Columns, Index, SealedRows};
+use super::rows::{Columns, Index, NameList, SealedRows};
 use super::segment::Hole;
+use super::topics::Name;
 use crate::{Remembered, Token};
 
 /// What was read.
@@ -60,11 +61,17 @@ struct Record {
     at: u32,
     bytes: u32,
     offset: u64,
-    topic: Topic,
+    topic: Of,
     time: Time,
     expires: Option<Time>,
     token: Option<(Token, u32)>,
     is_batch_end: bool,
+}
+
+/// A record's topic: one that was met before, by its own number, or another.
+enum Of {
+    Known(u32),
+    New(Topic),
 }
 
 impl Scan<'_> {
@@ -126,7 +133,10 @@ impl Scan<'_> {
                 at: at as u32,
                 bytes: head.record_bytes() as u32,
                 offset: head.offset,
-                topic: Topic::new(brief.topic).ok()?,
+                topic: match self.draft.numbers.get(brief.topic) {
+                    Some(&own) => Of::Known(own),
+                    None => Of::New(Topic::new(brief.topic).ok()?),
+                },
                 time: brief.time,
                 expires: brief.expires,
                 token: brief.token,
@@ -177,7 +187,7 @@ impl Scan<'_> {
 #[derive(Default)]
 struct Draft {
     names: Vec<Topic>,
-    numbers: HashMap<Topic, u32>,
+    numbers: HashMap<Name, u32>,
     offset: Vec<u64>,
     at: Vec<u32>,
     end_at: u32,
@@ -191,10 +201,14 @@ struct Draft {
 impl Draft {
     fn add(&mut self, record: Record, epoch: u32) {
         let Record { at, bytes, offset, topic, time, expires, token, .. } = record;
-        let own = *self.numbers.entry(topic).or_insert_with_key(|topic| {
-            self.names.push(topic.clone());
-            self.names.len() as u32 - 1
-        });
+        let own = match topic {
+            Of::Known(own) => own,
+            // A batch may have a new one twice.
+            Of::New(topic) => *self.numbers.entry(Name(topic)).or_insert_with_key(|name| {
+                self.names.push(name.0.clone());
+                self.names.len() as u32 - 1
+            }),
+        };
         if let Some((token, count)) = token {
             let (topic, last) = (self.names[own as usize].clone(), Mark { epoch, offset });
             self.tokens.push(Remembered { topic, token, time, last, count });
@@ -221,7 +235,9 @@ impl Draft {
             time: &self.time,
             expires: &self.expires,
         });
-        let Draft { names, damaged, tokens, .. } = self;
+        let Draft { names: topics, damaged, tokens, .. } = self;
+        let mut names = NameList::default();
+        topics.iter().for_each(|topic| names.push(topic.as_str()));
         Index { names, bytes: rows.topic_bytes(), rows, through, damaged, tokens }
     }
 }
@@ -258,7 +274,9 @@ impl Window<'_> {
     fn is_blank(&mut self, mut at: u64) -> io::Result<bool> {
         while at < self.size {
             let bytes = self.get(at, WINDOW_BYTES)?;
-            if bytes.iter().any(|&byte| byte != 0) {
+            // All of a part at once, which is faster than to stop at the first.
+            let is_blank = |part: &[u8]| part.iter().fold(0, |all, byte| all | byte) == 0;
+            if !bytes.chunks(4096).all(is_blank) {
                 return Ok(false);
             }
             if bytes.is_empty() {

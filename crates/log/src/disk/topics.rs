@@ -1,13 +1,18 @@
 //! The topics a log knows, by their numbers. A topic once known stays known: its losses must be
 //! told as long as somebody may ask.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tidings_model::Topic;
 
+use super::rows::NameList;
 use crate::{Policy, Retention};
+
+/// How far ahead a topic is looked for among those of another segment.
+const AHEAD_MAX: usize = 8;
 
 /// In place of a topic's number: it has none yet.
 pub(super) const UNKNOWN: u32 = u32::MAX;
@@ -24,10 +29,27 @@ pub(super) struct Topics {
 /// The numbers of topics by their names. Looked up by whoever appends or reads, so it has a lock of
 /// its own.
 #[derive(Default)]
-pub(super) struct Names(RwLock<HashMap<Topic, u32>>);
+pub(super) struct Names(RwLock<HashMap<Name, u32>>);
+
+/// A topic that is found by its text.
+#[derive(PartialEq, Eq)]
+pub(super) struct Name(pub(super) Topic);
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        // As that of the text it is found by.
+        self.0.as_str().hash(hasher);
+    }
+}
 
 impl Names {
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<Topic, u32>> {
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Name, u32>> {
         // It is changed by one insertion at a time; a panic elsewhere leaves it whole.
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -39,7 +61,7 @@ impl Names {
         for (topic, number) in topics {
             // Messages of one topic mostly come together.
             let known = before.filter(|(name, _)| *name == topic).map(|(_, number)| number);
-            *number = known.or_else(|| names.get(topic).copied()).unwrap_or(UNKNOWN);
+            *number = known.or_else(|| names.get(topic.as_str()).copied()).unwrap_or(UNKNOWN);
             before = Some((topic, *number));
         }
     }
@@ -82,13 +104,20 @@ impl Topics {
     }
 
     pub(super) fn find(&self, name: &Topic) -> Option<u32> {
-        self.names.read().get(name).copied()
+        self.names.read().get(name.as_str()).copied()
     }
 
     /// The numbers of topics, as far as there are such topics.
     pub(super) fn find_all(&self, names: &[Topic]) -> Vec<u32> {
         let known = self.names.read();
-        names.iter().filter_map(|name| known.get(name).copied()).collect()
+        names.iter().filter_map(|name| known.get(name.as_str()).copied()).collect()
+    }
+
+    /// The names of topics.
+    pub(super) fn list(&self, numbers: impl Iterator<Item = u32>) -> NameList {
+        let mut names = NameList::default();
+        numbers.for_each(|number| names.push(self.get(number).name.as_str()));
+        names
     }
 
     /// A topic's number, given if it has none.
@@ -110,8 +139,38 @@ impl Topics {
         });
         // Whoever finds the number finds what belongs to it.
         let mut names = self.names.0.write().unwrap_or_else(PoisonError::into_inner);
-        names.insert(topic.clone(), number);
+        names.insert(Name(topic.clone()), number);
         number
+    }
+
+    /// The numbers of the topics of a segment, given if they have none; nothing if one is no topic.
+    /// `before` are those of the segment that was numbered before: mostly they are the same ones.
+    pub(super) fn number_all(
+        &mut self,
+        names: &NameList,
+        before: (&NameList, &[u32]),
+    ) -> Option<Vec<u32>> {
+        let (mut known_names, mut known_numbers) = (before.0.iter().peekable(), before.1);
+        let mut numbers = Vec::with_capacity(names.len());
+        for name in names.iter() {
+            if let [number, rest @ ..] = known_numbers
+                && known_names.next_if_eq(&name).is_some()
+            {
+                numbers.push(*number);
+                known_numbers = rest;
+                continue;
+            }
+            let known = self.names.read().get(name).copied();
+            let number = known.map_or_else(|| Some(self.number(&Topic::new(name).ok()?)), Some)?;
+            numbers.push(number);
+            // What the other has and this has not.
+            let mut ahead = known_numbers.iter().take(AHEAD_MAX);
+            if let Some(skipped) = ahead.position(|&ahead| ahead == number) {
+                known_names.nth(skipped);
+                known_numbers = &known_numbers[skipped + 1..];
+            }
+        }
+        Some(numbers)
     }
 
     /// Whether there would be no more than `most` topics with these.

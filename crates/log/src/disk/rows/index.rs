@@ -6,6 +6,7 @@
 use bytes::{Buf, BufMut};
 use tidings_model::{IdempotencyKey, Mark, Time, Topic};
 
+use super::names::NameList;
 use super::packed::Packed;
 use super::sealed::{Offsets, SealedRows};
 use crate::disk::segment::Hole;
@@ -17,7 +18,7 @@ const MAGIC: [u8; 8] = *b"TIDIDX\x00\x02";
 /// What an index says.
 pub(in crate::disk) struct Index {
     /// The topics, in the order of their own numbers.
-    pub(in crate::disk) names: Vec<Topic>,
+    pub(in crate::disk) names: NameList,
     /// Bytes of each topic's records.
     pub(in crate::disk) bytes: Vec<u64>,
     /// The rows; their topics have no numbers of the log yet.
@@ -35,7 +36,7 @@ pub(in crate::disk) fn encode(
     salt: u32,
     through: u64,
     rows: &SealedRows,
-    names: &[Topic],
+    names: &NameList,
     damaged: &[Hole],
     tokens: &[Remembered],
 ) -> Vec<u8> {
@@ -68,7 +69,7 @@ pub(in crate::disk) fn encode(
     ] {
         column.encode(&mut out);
     }
-    names.iter().for_each(|name| put_text(&mut out, name.as_str()));
+    names.encode(&mut out);
     out.put_u32_le(damaged.len() as u32);
     for Hole { at, from, to } in damaged {
         [at, from, to].into_iter().for_each(|number| out.put_u64_le(*number));
@@ -99,8 +100,7 @@ pub(in crate::disk) fn decode(file: &[u8], salt: u32, epoch: u32) -> Option<Inde
     let (at, topic, time) = (column()?, column()?, column()?);
     let (expiring, expires, by_topic) = (column()?, column()?, column()?);
     let (starts, bytes) = (column()?, column()?);
-    let names: Option<Vec<Topic>> =
-        (0..bytes.len()).map(|_| Topic::new(get_text(&mut rest)?).ok()).collect();
+    let names = NameList::decode(&mut rest, bytes.len())?;
     let mut damaged = Vec::new();
     for _ in 0..rest.try_get_u32_le().ok()? {
         let mut number = || rest.try_get_u64_le().ok();
@@ -120,7 +120,7 @@ pub(in crate::disk) fn decode(file: &[u8], salt: u32, epoch: u32) -> Option<Inde
         topics: Vec::new(),
         order: None,
     };
-    Some(Index { names: names?, bytes: bytes.iter().collect(), rows, through, damaged, tokens })
+    Some(Index { names, bytes: bytes.iter().collect(), rows, through, damaged, tokens })
 }
 
 /// Tokens of batches, as [`get_tokens`] reads them.

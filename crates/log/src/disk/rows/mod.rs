@@ -1,6 +1,7 @@
 //! What is known of the records of one segment without reading it: a row for each.
 
 mod index;
+mod names;
 mod open;
 mod packed;
 mod sealed;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use tidings_model::Time;
 
 pub(super) use index::{Index, decode, encode, get_tokens, put_tokens};
+pub(super) use names::NameList;
 pub(super) use open::OpenRows;
 pub(super) use sealed::{Columns, SealedRows};
 
