@@ -24,6 +24,10 @@ pub struct Client {
     /// Outcomes that are to come.
     waiting: u32,
     state: State,
+    /// Whether the carrier was given something that its connection may not have taken yet.
+    is_owed: bool,
+    /// Whether only the headers of the answer reach anyone (`HEAD`).
+    is_silent: bool,
 }
 
 struct Reading {
@@ -64,6 +68,8 @@ impl Client {
             storing: Vec::new(),
             waiting: 0,
             state: State::Opening,
+            is_owed: false,
+            is_silent: false,
         }
     }
 
@@ -79,6 +85,7 @@ impl Client {
 
     /// Feeds the request; then whatever there is to read.
     pub fn open(&mut self, request: &Request, house: &mut House<'_>, carrier: &mut dyn Carrier) {
+        self.is_silent = request.is_head();
         self.feed(Input::Opened(request), house, carrier);
         self.deliver(house, carrier);
     }
@@ -104,8 +111,14 @@ impl Client {
 
     /// The connection has taken everything it was given.
     pub fn taken(&mut self, shard: &mut Shard) {
+        self.is_owed = false;
         for reading in self.subscriptions.iter().filter(|reading| reading.in_session) {
-            shard.taken(reading.key);
+            if !self.is_silent {
+                shard.taken(reading.key);
+            }
+        }
+        if self.state == State::Done {
+            self.leave(shard);
         }
     }
 
@@ -159,7 +172,11 @@ impl Client {
 
     /// Gives the machine what its subscriptions have to read, until the carrier is full. Says
     /// whether there is more.
+    ///
+    /// A session is read only when the connection has taken all it was given before: so one that is
+    /// cut while it is far behind need not take all of that again.
     pub fn deliver(&mut self, house: &mut House<'_>, carrier: &mut dyn Carrier) -> bool {
+        let is_behind = self.is_owed && self.subscriptions.iter().any(|r| r.in_session);
         let mut more = false;
         let mut index = 0;
         while index < self.subscriptions.len() && self.state != State::Done {
@@ -170,7 +187,7 @@ impl Client {
                 continue;
             }
             if house.shard.is_ready(key) && !is_held {
-                if carrier.is_full() {
+                if is_behind || carrier.is_full() {
                     house.shard.step_back(key);
                     return true;
                 }
@@ -237,10 +254,23 @@ impl Client {
             self.machine.handle(input, house.now, &mut outputs);
         }
         if self.state == State::Done {
-            // What it has said to its end is its carrier's to deliver.
-            self.taken(house.shard);
-            self.leave(house.shard);
+            self.finish(house.shard);
         }
+    }
+
+    /// All is said. What its carrier still has to deliver of a session has not arrived yet, so that
+    /// one stays until the carrier has; everything else ends.
+    fn finish(&mut self, shard: &mut Shard) {
+        if !self.is_owed {
+            return self.taken(shard);
+        }
+        self.storing.clear();
+        self.subscriptions.retain(|reading| {
+            if !reading.in_session {
+                shard.unsubscribe(reading.key);
+            }
+            reading.in_session
+        });
     }
 
     fn carry_out(
@@ -263,9 +293,18 @@ impl Client {
                 self.state = State::Open;
                 carrier.begin(head);
             }
-            Output::Send(bytes) => carrier.send(bytes),
-            Output::Text(head, body) => carrier.text(head, body),
-            Output::Binary(payload) => carrier.binary(payload),
+            Output::Send(bytes) => {
+                self.is_owed = true;
+                carrier.send(bytes);
+            }
+            Output::Text(head, body) => {
+                self.is_owed = true;
+                carrier.text(head, body);
+            }
+            Output::Binary(payload) => {
+                self.is_owed = true;
+                carrier.binary(payload);
+            }
             Output::WakeAt(time) => carrier.wake_at(time),
             Output::Close(reason) => {
                 self.state = State::Done;

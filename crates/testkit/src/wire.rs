@@ -235,6 +235,7 @@ impl Stage {
                 if !woken && !more {
                     break;
                 }
+                self.rooms.taken(client);
             }
             self.rooms.taken(client);
         }

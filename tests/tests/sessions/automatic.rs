@@ -6,6 +6,29 @@ use tidings_tests::{Server, Stream, Via, Visit, Wish, ahead, request, until};
 
 use crate::position;
 
+/// Messages of a backlog and their size: far more than the sockets between two processes hold.
+const MESSAGES: u32 = 80;
+const MESSAGE_BYTES: usize = 256 << 10;
+
+/// How many of them a client reads before its connection breaks.
+const READ: u32 = 30;
+
+/// Publishes the backlog: each message begins with its number.
+#[track_caller]
+fn backlog(server: &Server, topic: &str) {
+    let filler = "x".repeat(MESSAGE_BYTES);
+    for number in 0..MESSAGES {
+        server.publish(topic, format!("{number} {filler}"));
+    }
+}
+
+/// The number that a message of the backlog begins with.
+#[track_caller]
+fn number(event: &serde_json::Value) -> u32 {
+    let data = event["data"].as_str().and_then(|data| data.split(' ').next()?.parse().ok());
+    data.unwrap_or_else(|| panic!("not of the backlog: {event:.100}"))
+}
+
 #[test]
 fn what_the_connection_took_has_arrived() {
     let server = Server::start();
@@ -77,6 +100,65 @@ fn a_position_that_is_none_is_refused_and_changes_nothing() {
     assert_eq!(visit.take(1), [(json!(3), 1)], "nobody took the session from it");
 }
 
+/// A client that takes part of a long backlog and is cut misses nothing that its socket had not
+/// taken, and need not take all of it again.
+#[test]
+fn a_connection_that_is_cut_in_the_middle_loses_nothing() {
+    let server = Server::start();
+    backlog(&server, "t");
+    for via in [Via::Sse, Via::Ndjson, Via::Ws, Via::V1] {
+        let wish = Wish::new(via.name());
+        let narrow = tidings_tests::Wire::connect_narrow(server.address());
+        let begin = wish.clone().topics(&["t"]).with("since", "start");
+        let mut visit = Visit::over(narrow, via, &begin).unwrap();
+        for expected in 0..READ {
+            assert_eq!(number(&visit.read()), expected, "{via:?}");
+        }
+        visit.leave(&server);
+        let mut visit = Visit::open(&server, Via::Ndjson, &wish);
+        let first = number(&visit.read());
+        // What lies in the sockets counts as taken, and that is not all that was left.
+        assert!(first < MESSAGES - 1, "{via:?}: {first} is the first to come again");
+        for expected in first + 1..MESSAGES {
+            assert_eq!(number(&visit.read()), expected, "{via:?}");
+        }
+        let begun = READ - 2..;
+        assert!(begun.contains(&first), "{via:?}: all from {first} on came again");
+    }
+}
+
+/// The same when it is the server that goes: what waits for the socket has not arrived.
+#[test]
+fn what_waits_for_the_socket_when_the_server_ends_has_not_arrived() {
+    let folder = tidings_tests::Folder::new();
+    let start = || {
+        let settings = [("DATA", folder.text()), ("TIMES_DRAIN", "1s".to_owned())];
+        Server::with(&settings.each_ref().map(|(name, value)| (*name, value.as_str())))
+    };
+    let mut server = start();
+    backlog(&server, "t");
+    let ways = [Via::Sse, Via::Ndjson, Via::Ws, Via::V1];
+    let mut visits = ways.map(|via| {
+        let narrow = tidings_tests::Wire::connect_narrow(server.address());
+        let begin = Wish::new(via.name()).topics(&["t"]).with("since", "start");
+        let mut visit = Visit::over(narrow, via, &begin).unwrap();
+        assert_eq!(number(&visit.read()), 0);
+        visit
+    });
+    server.terminate();
+    server.wait();
+    let server = start();
+    for (via, visit) in ways.into_iter().zip(&mut visits) {
+        let mut taken = 0;
+        while let Ok(event) = visit.try_read() {
+            taken = number(&event);
+        }
+        let mut visit = Visit::open(&server, Via::Ndjson, &Wish::new(via.name()));
+        let first = number(&visit.read());
+        assert!(first <= taken + 1, "{via:?}: it had {taken}, and goes on with {first}");
+    }
+}
+
 #[test]
 fn a_stream_that_ends_by_its_limit_has_arrived() {
     let server = Server::start();
@@ -92,6 +174,20 @@ fn a_stream_that_ends_by_its_limit_has_arrived() {
         let mut visit = Visit::open(&server, Via::Poll, &wish);
         assert_eq!(visit.take(3), [2, 3, 4].map(|number| (json!(number), 1)), "{via:?}");
     }
+}
+
+/// `HEAD` answers the headers only, so nothing has arrived by it.
+#[test]
+fn asking_for_the_headers_alone_takes_nothing() {
+    let server = Server::start();
+    drop(Visit::open(&server, Via::Poll, &Wish::new("s").topics(&["t"])));
+    server.publish_numbers("t", 0..3);
+    for via in Via::ALL.into_iter().filter(|via| !matches!(via, Via::Ws | Via::V1)) {
+        let answer = server.ask("HEAD", &Wish::new("s").target(via), &[], b"");
+        assert_eq!((answer.status, answer.body.len()), (200, 0), "{via:?}");
+    }
+    let mut visit = Visit::open(&server, Via::Sse, &Wish::new("s"));
+    assert_eq!(visit.take(3).len(), 3);
 }
 
 /// A held poll whose client is gone before there is anything to say.

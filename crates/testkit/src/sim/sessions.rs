@@ -15,6 +15,7 @@ impl World {
         self.connect(index)?;
         // A poll that has its answer is no longer anybody.
         if older.client.is_done() {
+            self.rooms.leave(&mut older.client);
             return Ok(());
         }
         older.tape.said.clear();

@@ -297,6 +297,9 @@ impl World {
                         .map_err(|what| format!("reader {index} over {via}: {what}"))?;
                 }
             }
+            if tape.said.is_empty() {
+                self.rooms.taken(client);
+            }
             let position = self.readers[index].position;
             if *acks && let Some(position) = position.filter(|&position| *acked != Some(position)) {
                 *acked = Some(position);
