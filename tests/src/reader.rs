@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::http::Response;
+use crate::parts::Parts;
 use crate::server::Server;
 use crate::socket::Socket;
 use crate::stream::Stream;
@@ -28,11 +29,27 @@ pub enum Via {
     Ndjson,
     /// A subscription of a `tidings.v1` socket.
     V1,
+    /// Lines in an answer that ends.
+    Xhr,
+    /// Scripts in a document that ends.
+    Iframe,
+    /// Parts, which have not the whole of the event form.
+    Multipart,
 }
 
 impl Via {
     /// Every way, in an order in which neighbours differ the most.
-    pub const ALL: [Via; 6] = [Via::Sse, Via::LongPoll, Via::Ws, Via::Ndjson, Via::Poll, Via::V1];
+    pub const ALL: [Via; 9] = [
+        Via::Sse,
+        Via::LongPoll,
+        Via::Multipart,
+        Via::Ws,
+        Via::Ndjson,
+        Via::Iframe,
+        Via::Poll,
+        Via::Xhr,
+        Via::V1,
+    ];
 
     /// The name that `?via=` knows it by; `tidings.v1` has none.
     pub fn name(self) -> &'static str {
@@ -43,6 +60,9 @@ impl Via {
             Via::LongPoll => "longpoll",
             Via::Ndjson => "ndjson",
             Via::V1 => "tidings.v1",
+            Via::Xhr => "xhr",
+            Via::Iframe => "iframe",
+            Via::Multipart => "multipart",
         }
     }
 }
@@ -59,7 +79,9 @@ pub struct Reader {
 
 enum Carrier {
     Sse(Stream),
-    Ndjson(Stream),
+    Lines(Stream),
+    Scripts(Stream),
+    Parts(Parts),
     Ws(Socket),
     V1(Socket),
     Poll { wire: Wire, via: Via, answer: VecDeque<Value>, after: String },
@@ -86,7 +108,7 @@ impl Reader {
         let topics: Vec<String> = topics.iter().map(|topic| (*topic).to_owned()).collect();
         let target = format!("{}&since={since}", target(&topics, via));
         let (carrier, position) = match via {
-            Via::Sse | Via::Ndjson => {
+            Via::Sse | Via::Ndjson | Via::Xhr | Via::Iframe | Via::Multipart => {
                 let mut wire = server.wire();
                 wire.send(crate::request("GET", &target, &[], b""));
                 let head = wire.head();
@@ -94,9 +116,18 @@ impl Reader {
                     return Err(refusal(&mut wire, head));
                 }
                 let position = head.header("tidings-position").unwrap_or_default().to_owned();
-                let stream = Stream::resume(wire, head);
-                let sse = via == Via::Sse;
-                (if sse { Carrier::Sse(stream) } else { Carrier::Ndjson(stream) }, position)
+                let mut stream = Stream::resume(wire, head);
+                let carrier = match via {
+                    Via::Sse => Carrier::Sse(stream),
+                    Via::Multipart => Carrier::Parts(Parts::begin(stream)),
+                    Via::Iframe => {
+                        // What its scripts call.
+                        stream.until(b"</script>\n");
+                        Carrier::Scripts(stream)
+                    }
+                    _ => Carrier::Lines(stream),
+                };
+                (carrier, position)
             }
             Via::Ws => {
                 let mut socket = Socket::try_open(server, &target, &[]).map_err(with_code)?;
@@ -169,7 +200,9 @@ impl Carrier {
                 assert_eq!(event.event.as_deref(), json["type"].as_str(), "{event:?}");
                 json
             }
-            Carrier::Ndjson(stream) => stream.next_json(),
+            Carrier::Lines(stream) => stream.next_json(),
+            Carrier::Scripts(stream) => stream.next_script(),
+            Carrier::Parts(parts) => parts.item(),
             Carrier::Ws(socket) => socket.json(),
             Carrier::V1(socket) => {
                 let mut item = socket.json();

@@ -85,14 +85,21 @@ impl Stream {
     /// The next line without its line feed, or nothing at the stream's end.
     #[track_caller]
     pub fn line(&mut self) -> Option<String> {
+        let line = self.until(b"\n")?;
+        let text = String::from_utf8(line).unwrap_or_else(|error| panic!("{error}"));
+        Some(text.trim_end_matches('\n').to_owned())
+    }
+
+    /// Everything up to and including `end`, or nothing at the stream's end.
+    #[track_caller]
+    pub fn until(&mut self, end: &[u8]) -> Option<Vec<u8>> {
         let mut searched = 0;
         loop {
-            if let Some(at) = self.unread[searched..].iter().position(|&byte| byte == b'\n') {
-                let line: Vec<u8> = self.unread.drain(..=searched + at).collect();
-                let text = String::from_utf8(line).unwrap_or_else(|error| panic!("{error}"));
-                return Some(text.trim_end_matches('\n').to_owned());
+            let rest = &self.unread[searched..];
+            if let Some(at) = rest.windows(end.len()).position(|window| window == end) {
+                return Some(self.unread.drain(..searched + at + end.len()).collect());
             }
-            searched = self.unread.len();
+            searched = self.unread.len().saturating_sub(end.len() - 1);
             let more = match (self.ended, self.chunked) {
                 (true, _) => None,
                 (_, true) => self.wire.chunk(),
@@ -101,23 +108,45 @@ impl Stream {
             let Some(more) = more else {
                 self.ended = true;
                 let rest = self.unread.escape_ascii();
-                assert!(self.unread.is_empty(), "the stream ends inside a line: {rest}");
+                assert!(self.unread.is_empty(), "the stream ends inside of something: {rest}");
                 return None;
             };
             self.unread.extend(more);
         }
     }
 
-    /// The next line that is there, as JSON; empty lines, which heartbeats may be, are skipped.
+    /// The next line that is there, as JSON; blank lines, which padding and heartbeats may be, are
+    /// skipped.
     #[track_caller]
     pub fn next_json(&mut self) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let line = self.line().unwrap_or_else(|| panic!("the stream has ended"));
             assert!(Instant::now() < deadline, "waited in vain for an event");
-            if !line.is_empty() {
+            if !line.trim().is_empty() {
                 return serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e} in {line:?}"));
             }
+        }
+    }
+
+    /// What the next script of a forever iframe tells the page around it, as JSON. All that stands
+    /// between scripts is blank.
+    #[track_caller]
+    pub fn next_script(&mut self) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let line = self.line().unwrap_or_else(|| panic!("the document has ended"));
+            assert!(Instant::now() < deadline, "waited in vain for a script");
+            if line.trim().is_empty() {
+                continue;
+            }
+            let string =
+                line.split_once("\">t(").and_then(|(_, rest)| rest.strip_suffix(")</script>"));
+            let string = string.unwrap_or_else(|| panic!("not a script that tells: {line:?}"));
+            let text: String =
+                serde_json::from_str(string).unwrap_or_else(|error| panic!("{error} in {line:?}"));
+            return serde_json::from_str(&text)
+                .unwrap_or_else(|error| panic!("{error} in {text:?}"));
         }
     }
 
