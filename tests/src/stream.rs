@@ -100,19 +100,25 @@ impl Stream {
                 return Some(self.unread.drain(..searched + at + end.len()).collect());
             }
             searched = self.unread.len().saturating_sub(end.len() - 1);
-            let more = match (self.ended, self.chunked) {
-                (true, _) => None,
-                (_, true) => self.wire.chunk(),
-                (_, false) => self.wire.read_some(),
-            };
-            let Some(more) = more else {
-                self.ended = true;
+            let Some(more) = self.more() else {
                 let rest = self.unread.escape_ascii();
                 assert!(self.unread.is_empty(), "the stream ends inside of something: {rest}");
                 return None;
             };
             self.unread.extend(more);
         }
+    }
+
+    /// Whatever comes next, as it comes, or nothing at the stream's end. For what is no text.
+    #[track_caller]
+    pub fn more(&mut self) -> Option<Vec<u8>> {
+        let more = match (self.ended, self.chunked) {
+            (true, _) => None,
+            (_, true) => self.wire.chunk(),
+            (_, false) => self.wire.read_some(),
+        };
+        self.ended = more.is_none();
+        more
     }
 
     /// The next line that is there, as JSON; blank lines, which padding and heartbeats may be, are

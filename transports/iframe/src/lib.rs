@@ -114,11 +114,10 @@ impl JsonEncoder for Iframe {
 
     fn prelude(&self) -> Bytes {
         let Iframe { nonce, padding, parent, .. } = self;
-        let tell = parent.tell();
+        let (tell, padding) = (parent.tell(), " ".repeat(*padding));
         format!(
             "<!doctype html><html><head><title>Tidings</title></head><body>\n\
-             <script nonce=\"{nonce}\">function t(d){{{tell}}}</script>\n{:padding$}\n",
-            ""
+             <script nonce=\"{nonce}\">function t(d){{{tell}}}</script>\n{padding}\n"
         )
         .into()
     }

@@ -61,7 +61,7 @@ impl Encoder for Sse {
     fn prelude(&self) -> Bytes {
         match self.padding {
             0 => Bytes::new(),
-            padding => format!(":{:padding$}\n", "").into(),
+            padding => format!(":{}\n", " ".repeat(padding)).into(),
         }
     }
 

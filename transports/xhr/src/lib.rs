@@ -55,7 +55,7 @@ impl JsonEncoder for Xhr {
 
     /// A line of blanks.
     fn prelude(&self) -> Bytes {
-        format!("{:padding$}\n", "", padding = self.padding).into()
+        format!("{}\n", " ".repeat(self.padding)).into()
     }
 
     fn set(json: Vec<u8>) -> Vec<u8> {

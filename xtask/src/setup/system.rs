@@ -17,26 +17,41 @@ struct Package {
     find: fn() -> Option<PathBuf>,
 }
 
-/// `tests/e2e/browser.mjs` looks for the browser in the same two places.
+/// `tests/e2e/browser.mjs`, `tests/e2e/firefox.mjs` and `tests/tests/ways/nginx.rs` look in the same
+/// places.
 const PACKAGES: &[Package] = &[
     Package {
         name: "chromium",
         purpose: "a Chromium at /usr/bin/chromium, or its path in the variable CHROMIUM",
+        find: || told_or("CHROMIUM", || existing("/usr/bin/chromium")),
+    },
+    Package {
+        name: "firefox-esr",
+        purpose: "a Firefox at /usr/bin/firefox-esr, or its path in the variable FIREFOX",
+        find: || told_or("FIREFOX", || existing("/usr/bin/firefox-esr")),
+    },
+    Package {
+        name: "nginx",
+        purpose: "nginx, found by its name, at /usr/sbin/nginx, or by its path in the variable NGINX",
         find: || {
-            let path = std::env::var_os("CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into());
-            existing(Path::new(&path))
+            told_or("NGINX", || shell::on_path("nginx").or_else(|| existing("/usr/sbin/nginx")))
         },
     },
     Package { name: "curl", purpose: "curl, found by its name", find: || shell::on_path("curl") },
     Package {
         name: "wamerican",
         purpose: "a list of words at /usr/share/dict/words: real text to send",
-        find: || existing(Path::new("/usr/share/dict/words")),
+        find: || existing("/usr/share/dict/words"),
     },
 ];
 
-fn existing(path: &Path) -> Option<PathBuf> {
-    path.exists().then(|| path.to_owned())
+/// Where an environment variable says that something is; without one, where it is found.
+fn told_or(variable: &str, find: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
+    std::env::var_os(variable).map_or_else(find, existing)
+}
+
+fn existing(path: impl AsRef<Path>) -> Option<PathBuf> {
+    path.as_ref().exists().then(|| path.as_ref().to_owned())
 }
 
 /// Installs the packages that are missing.
