@@ -101,6 +101,9 @@ pub struct Settings {
     pub poll_max: Duration,
     /// How long a page is shown that refreshes itself, while there is news.
     pub refresh: Duration,
+    /// The URL under which clients reach the server, without a slash at its end, if the operator
+    /// has said it.
+    pub public_url: Option<Box<str>>,
     /// What caches may keep.
     pub caching: Caching,
     /// Most messages in one batch.
@@ -119,6 +122,7 @@ impl Default for Settings {
             poll_min: Duration::from_secs(1),
             poll_max: Duration::from_secs(60),
             refresh: Duration::from_secs(5),
+            public_url: None,
             caching: Caching::default(),
             batch_messages_max: 10_000,
             subscriptions_max: 256,

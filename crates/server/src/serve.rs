@@ -122,6 +122,7 @@ fn memory_log(kind: LogKind, namespaces: &Namespaces, config: &Config) -> Arc<dy
 fn settings(config: &Config) -> anyhow::Result<Settings> {
     let namespaces = namespaces(config)?;
     Ok(Settings {
+        public_url: config.http.public_url.as_deref().map(Into::into),
         caching: Caching::new(move |filters| namespaces.cache(filters)),
         heartbeat: config.times.heartbeat,
         long_poll_max: config.times.long_poll_max,

@@ -16,6 +16,8 @@ pub(crate) static TRANSPORTS: &[&Transport] = &[
     &tidings_multipart::MULTIPART,
     &tidings_websocket::WEBSOCKET,
     &tidings_v1::TIDINGS_V1,
+    &tidings_feed::ATOM,
+    &tidings_feed::RSS,
     &tidings_jsonp::JSONP,
     &tidings_page::PAGE,
     &tidings_publish::PUBLISH,

@@ -5,5 +5,6 @@
 
 mod conditional;
 mod crowds;
+mod feeds;
 mod jsonp;
 mod page;

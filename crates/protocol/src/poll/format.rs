@@ -45,6 +45,12 @@ pub trait Format: 'static {
         head
     }
 
+    /// Whether the reader has this answer already, by what only this format knows. Not asked when
+    /// the request has tags, which say it better, nor of an answer that is held.
+    fn is_known(&self, _: &Answer<'_>) -> bool {
+        false
+    }
+
     /// The answer to a request that cannot be served.
     fn problem(&self, problem: &Problem) -> Response {
         problem.to_response()

@@ -172,7 +172,11 @@ impl<F: Format> Poll<F> {
             now,
         };
         let tag = self.tag();
-        let mut response = if self.is_known(&tag) {
+        let is_known = match self.if_none_match {
+            Some(_) => self.is_known(&tag),
+            None => self.wait.is_none() && self.format.is_known(&answer),
+        };
+        let mut response = if is_known {
             Response::new(StatusCode::NOT_MODIFIED)
         } else {
             Response::new(StatusCode::OK).with_body(F::CONTENT_TYPE, self.format.body(&answer))

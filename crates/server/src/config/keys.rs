@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tidings_model::Durability;
 
-use self::Kind::{Address, Choice, Count, Directory, Namespaces, Origins, Size, Span, Switch};
+use self::Kind::{Address, Choice, Count, Directory, Namespaces, Origins, Size, Span, Switch, Url};
 use super::{Config, Http, Limits, LogFormat, Logging, Rules, Times};
 
 /// One key: what it is called and what may stand there.
@@ -40,6 +40,8 @@ pub(super) enum Kind<T: 'static> {
     Switch(fn(&mut T) -> &mut bool),
     /// One of some words.
     Choice(&'static [&'static str], fn(&mut T, &'static str)),
+    /// An address of the web, or [`NONE`].
+    Url(fn(&mut T) -> &mut Option<String>),
     /// A list of web origins.
     Origins(fn(&mut T) -> &mut Vec<String>),
     /// The `[[namespace]]` tables, whose own keys are [`NAMESPACE_KEYS`].
@@ -74,6 +76,8 @@ pub(super) static KEYS: &[Key] = &[
 
     key("http.allowed_origins", "[]", Origins(|c| &mut c.http.allowed_origins),
         "Web origins whose pages may use the server. []: its own only; [\"*\"]: all."),
+    key("http.public_url", "none", Url(|c| &mut c.http.public_url),
+        "The URL under which clients reach the server, for links that have to be whole, such as in feeds; none: links begin with /."),
     key("http.header_bytes_max", "16KiB", Size(8 * KIB..=MIB, |c| &mut c.http.header_bytes_max),
         "Most bytes of a request head."),
     key("http.head_wait", "10s", Span(1..=5 * MINUTE, |c| &mut c.http.head_wait),
@@ -165,7 +169,7 @@ pub(super) static NAMESPACE_KEYS: &[Key<Rules>] = &[
         "How long caches may keep answers without asking, for crowds that read the same. 0s: not at all."),
 ];
 
-/// The word for no directory at all; one of that name is `./none`.
+/// The word for no directory or URL at all; a directory of that name is `./none`.
 pub(super) const NONE: &str = "none";
 
 /// Most `[[namespace]]` tables: every new topic is compared with all of them.
@@ -178,6 +182,7 @@ pub(super) const BLANK: Config = Config {
     threads: 0,
     http: Http {
         allowed_origins: Vec::new(),
+        public_url: None,
         header_bytes_max: 0,
         head_wait: Duration::ZERO,
         body_wait: Duration::ZERO,

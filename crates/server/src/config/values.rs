@@ -52,6 +52,13 @@ impl<T> Key<T> {
                 let name = names.iter().find(|name| **name == given).ok_or("unknown")?;
                 set(target, name);
             }
+            Kind::Url(field) => match text(value) {
+                Some(NONE) => *field(target) = None,
+                Some(text) if is_url(text) => {
+                    *field(target) = Some(text.trim_end_matches('/').to_owned());
+                }
+                _ => return Err("not a URL with a host".into()),
+            },
             Kind::Origins(field) => *field(target) = origins(value)?,
             // Their tables are read key by key instead.
             Kind::Namespaces => return Err("not an array of tables".into()),
@@ -86,6 +93,9 @@ impl<T> Key<T> {
                     Some((last, others)) => format!("{} or {last}", others.join(", ")),
                     None => String::new(),
                 }
+            }
+            Kind::Url(_) => {
+                format!("one such as \"https://push.example.com\", or \"{NONE}\"")
             }
             Kind::Origins(_) => {
                 "origins such as [\"https://app.example.com\"], or [\"*\"] for all".to_owned()
@@ -184,6 +194,16 @@ fn checked_origins<'t>(items: impl Iterator<Item = &'t str>) -> Result<Vec<Strin
         origins.push(item.to_ascii_lowercase());
     }
     Ok(origins)
+}
+
+/// Whether `text` is a URL of the web that a path can be added to: scheme, host, perhaps a path
+/// (RFC 3986 section 3), of characters that need no escaping wherever they stand.
+fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+            && rest.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/[]%".contains(c))
+    })
 }
 
 /// Whether `text` is an origin as browsers serialise it (RFC 6454 section 6.1), or `*`.

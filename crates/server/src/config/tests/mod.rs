@@ -90,6 +90,7 @@ fn sample<T>(kind: &Kind<T>) -> &'static str {
         Kind::Span(..) => "44s",
         Kind::Switch(_) => "false",
         Kind::Choice(names, _) => names[0],
+        Kind::Url(_) => "https://push.example.com/live",
         Kind::Origins(_) => "https://A.example, http://localhost:3000",
         Kind::Namespaces => "[{match = \"chat/**\", publish = false}]",
     }
@@ -147,6 +148,21 @@ fn no_directory_is_a_word_of_its_own() {
     assert_eq!(from_env(&[("TIDINGS_DATA", "")]).unwrap().data, Config::default().data);
     let durable = "[[namespace]]\nmatch = \"a\"\ndurability = \"fsync\"";
     assert!(from_file(durable).is_ok(), "there is a directory unless it is taken away");
+}
+
+#[test]
+fn a_public_url_has_a_host_and_nothing_behind_its_path() {
+    let url = |text: &str| from_file(format!("http.public_url = {text:?}"));
+    let set = |text: &str| url(text).unwrap().http.public_url;
+    assert_eq!(set("https://push.example.com/"), Some("https://push.example.com".into()));
+    assert_eq!(set("http://[::1]:8080/a/b"), Some("http://[::1]:8080/a/b".into()));
+    assert_eq!(set("none"), None);
+    for wrong in ["", "push.example.com", "ftp://x", "https://", "https:///x", "https://a b"] {
+        assert!(url(wrong).unwrap_err().contains("not a URL with a host"), "{wrong}");
+    }
+    for wrong in ["https://a?b", "https://a#b", "https://a\"b", "https://a<b", "javascript:x"] {
+        assert!(url(wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]
