@@ -49,6 +49,10 @@ pub(crate) struct Bench {
     pub(crate) folder: PathBuf,
     /// Where reports go.
     pub(crate) out: PathBuf,
+    /// The name of the report, when it is not the scenario's.
+    pub(crate) name: Option<String>,
+    /// A page that shows the report.
+    pub(crate) docs: Option<PathBuf>,
     /// Environment for every target.
     pub(crate) settings: Vec<(String, String)>,
 }
@@ -74,7 +78,7 @@ impl Bench {
 
     /// How many listeners there are: as asked for, else so many, or fewer when it is small.
     pub(crate) fn listeners(&self, full: usize, small: usize) -> usize {
-        self.listeners.first().copied().unwrap_or_else(|| self.size(full, small))
+        self.size(self.listeners.first().copied().unwrap_or(full), small)
     }
 
     /// What to load: as asked for, else these.

@@ -46,8 +46,8 @@ struct RunArgs {
     /// What to measure; `list` names all
     #[arg(required = true)]
     scenarios: Vec<String>,
-    /// What to load, as NAME[:MODE][=PROGRAM] or the path of a description; the first is what the
-    /// others are compared with [default: as the scenario has it]
+    /// What to load, as NAME[:MODE][@VIA][=PROGRAM] or the path of a description; the first is what
+    /// the others are compared with [default: as the scenario has it]
     #[arg(long = "target", value_name = "TARGET", value_parser = Target::parse)]
     targets: Vec<Target>,
     /// The ways to listen that are measured, by comma [default: as the scenario has it]
@@ -81,6 +81,12 @@ struct RunArgs {
     /// Where reports go
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     out: PathBuf,
+    /// The name of the report, when it is not the scenario's
+    #[arg(long)]
+    name: Option<String>,
+    /// A page whose section on this report is put in the place of the old one
+    #[arg(long, value_name = "FILE")]
+    docs: Option<PathBuf>,
     /// Where targets keep their data while they run [default: where reports go]
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
@@ -127,6 +133,8 @@ fn run(args: RunArgs) -> anyhow::Result<()> {
         binary: std::path::absolute(args.binary)?,
         folder: args.folder.unwrap_or_else(|| args.out.clone()),
         out: args.out,
+        name: args.name,
+        docs: args.docs,
         settings: args.settings,
     };
     for name in &args.scenarios {

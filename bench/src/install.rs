@@ -36,7 +36,7 @@ pub(crate) fn install(targets: &[Target], out: &Path) -> anyhow::Result<()> {
 
 /// Where the npm packages of a target are.
 pub(crate) fn npm_folder(target: &Target, out: &Path) -> PathBuf {
-    let name = target.name.split([':', '=', '/']).next().unwrap_or_default();
+    let name = target.name.split([':', '@', '=', '/']).next().unwrap_or_default();
     out.join("npm").join(name)
 }
 

@@ -42,7 +42,7 @@ enum Command {
     },
     /// Check the rules of the house that can be read off the tree
     Tidy,
-    /// Measure: `list` names the scenarios; `kernels` and `instructions` look at the innermost work
+    /// Measure: `list` names the scenarios, `report` is all of them; `kernels`, `instructions`
     Bench {
         /// What is handed to the load generator
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]

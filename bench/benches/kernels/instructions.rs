@@ -51,7 +51,7 @@ pub(crate) fn bless() -> anyhow::Result<()> {
     for kernel in KERNELS {
         let count = count(kernel)?;
         println!("{:20} {count:8} instructions a {}", kernel.name, kernel.unit);
-        writeln!(text, "{} = {count}", kernel.name)?;
+        writeln!(text, "{} = {count} # a {}", kernel.name, kernel.unit)?;
     }
     Ok(std::fs::write(path()?, text)?)
 }

@@ -29,6 +29,17 @@ impl Report {
         Ok(())
     }
 
+    /// Puts the report into a page, in the place of its section of that name or at the end.
+    ///
+    /// # Errors
+    /// When the page cannot be read or written.
+    pub(crate) fn put_into(&self, page: &Path, name: &str, facts: &Facts) -> anyhow::Result<()> {
+        let text = std::fs::read_to_string(page)
+            .with_context(|| format!("cannot read {}", page.display()))?;
+        let text = with_section(&text, name, &self.markdown(name, facts));
+        std::fs::write(page, text).with_context(|| format!("cannot write {}", page.display()))
+    }
+
     fn json(&self, name: &str, facts: &Facts) -> Value {
         let rows: Vec<Value> = self.rows.iter().map(row_json).collect();
         json!({ "scenario": name, "facts": facts.pairs(), "notes": self.notes, "rows": rows })
@@ -93,6 +104,20 @@ impl Report {
                 row.ratio(base_of(row)?, metric).map(|spread| shown(spread, 2))
             });
         }
+    }
+}
+
+/// A page with a section between the marks of its name.
+fn with_section(page: &str, name: &str, section: &str) -> String {
+    let (begin, end) = (format!("<!-- bench {name} -->\n"), format!("<!-- end {name} -->\n"));
+    let section = format!("{begin}{section}{end}");
+    let old = page.find(&begin).and_then(|from| {
+        let length = page[from..].find(&end)? + end.len();
+        Some((&page[..from], &page[from + length..]))
+    });
+    match old {
+        Some((before, behind)) => [before, &section, behind].concat(),
+        None => format!("{}\n\n{section}", page.trim_end()),
     }
 }
 
@@ -170,6 +195,16 @@ mod tests {
         assert_eq!(shown(Spread { median: 2.0, min: 2.0, max: 2.0 }, 1), "2.0");
         let wide = Spread { median: 12345.6, min: 999.0, max: 1_234_567.0 };
         assert_eq!(shown(wide, 0), "12,346 (999–1,234,567)");
+    }
+
+    #[test]
+    fn a_section_takes_the_place_of_the_old_one() {
+        let page = with_section("# Title\n", "a", "one\n");
+        assert_eq!(page, "# Title\n\n<!-- bench a -->\none\n<!-- end a -->\n");
+        let page = with_section(&with_section(&page, "b", "two\n"), "a", "three\n");
+        let expected = "# Title\n\n<!-- bench a -->\nthree\n<!-- end a -->\n\n\
+            <!-- bench b -->\ntwo\n<!-- end b -->\n";
+        assert_eq!(page, expected);
     }
 
     #[test]

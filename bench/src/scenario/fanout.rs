@@ -25,7 +25,7 @@ pub(super) fn run(bench: &Bench, targets: &[Target], report: &mut Report) -> any
          million deliveries"
     ));
     let asked = Some(&bench.listeners[..]).filter(|asked| !asked.is_empty());
-    let all = asked.unwrap_or(bench.size(LISTENERS, &[1, 20]));
+    let all = bench.size(asked.unwrap_or(LISTENERS), &[1, 20]);
     for via in bench.via(&["ws", "sse", "ndjson", "longpoll"]) {
         for &listeners in all {
             let window = (UNDER_WAY / listeners as u64).max(4);

@@ -122,7 +122,11 @@ pub(crate) fn run(name: &str, bench: &Bench) -> anyhow::Result<()> {
     bench.load_cores.move_here()?;
     let mut report = Report::default();
     (scenario.run)(bench, &targets, &mut report).with_context(|| format!("in {name}"))?;
-    report.publish(name, &facts, &bench.out)?;
+    let called = bench.name.as_deref().unwrap_or(name);
+    report.publish(called, &facts, &bench.out)?;
+    if let Some(page) = &bench.docs {
+        report.put_into(page, called, &facts)?;
+    }
     if bench.strict {
         for metric in [&LOST, &DUPLICATED, &REORDERED, &FAILED] {
             let total = report.total(metric);

@@ -67,6 +67,7 @@ impl Rig {
     ) -> anyhow::Result<Rc<ListenPlan>> {
         /// How often those poll whose requests are not held.
         const POLL_EVERY_NS: u64 = 1_000_000_000;
+        let via = self.target.via.as_deref().unwrap_or(via);
         let form = self.target.form.subscribe.get(via).cloned();
         let form = form.with_context(|| format!("listening by `{via}` is not described"))?;
         let host = self.running.address().to_string();

@@ -39,6 +39,8 @@ pub(crate) struct Target {
     pub(crate) form: Form,
     /// Which of its modes.
     pub(crate) mode: String,
+    /// How it is listened to, whatever the scenario says: where it calls that otherwise.
+    pub(crate) via: Option<String>,
     /// The program to start instead of the usual one.
     pub(crate) binary: Option<PathBuf>,
     /// More environment: the settings of a scenario.
@@ -46,7 +48,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Reads `NAME[:MODE][=PROGRAM]`, where the name may be the path of a description.
+    /// Reads `NAME[:MODE][@VIA][=PROGRAM]`, where the name may be the path of a description.
     ///
     /// # Errors
     /// When there is no such description or mode.
@@ -54,6 +56,10 @@ impl Target {
         let (head, binary) = match text.split_once('=') {
             Some((head, path)) => (head, Some(PathBuf::from(path))),
             None => (text, None),
+        };
+        let (head, via) = match head.split_once('@') {
+            Some((head, via)) => (head, Some(via.to_owned())),
+            None => (head, None),
         };
         let (name, mode) = match head.split_once(':') {
             Some((name, mode)) => (name, Some(mode)),
@@ -71,8 +77,13 @@ impl Target {
         };
         let form = Form::parse(&description).with_context(|| format!("in {name}"))?;
         let mode = mode.map(str::to_owned).or_else(|| form.usual_mode(MODE_DEFAULT));
+        if let Some(via) = via.as_ref().filter(|via| !form.subscribe.contains_key(*via)) {
+            let known: Vec<&str> = form.subscribe.keys().map(String::as_str).collect();
+            bail!("{name} is not listened to by `{via}`; it is by {}", known.join(", "));
+        }
         let target = Target {
-            name: text.to_owned(),
+            name: name.to_owned(),
+            via,
             mode: mode.context("its description has no [modes]")?,
             form,
             binary,
@@ -90,9 +101,10 @@ impl Target {
             let known: Vec<&str> = self.form.modes.keys().map(String::as_str).collect();
             bail!("{} has no mode `{mode}`; it has {}", self.name, known.join(", "));
         }
+        let via = self.via.as_ref().map(|via| format!("@{via}")).unwrap_or_default();
         let program = self.binary.as_ref().map(|path| format!("={}", path.display()));
-        let base = self.name.split([':', '=']).next().unwrap_or_default();
-        let name = format!("{base}:{mode}{}", program.unwrap_or_default());
+        let base = self.name.split([':', '@', '=']).next().unwrap_or_default();
+        let name = format!("{base}:{mode}{via}{}", program.unwrap_or_default());
         Ok(Target { name, mode: mode.to_owned(), ..self.clone() })
     }
 
@@ -124,6 +136,10 @@ mod tests {
         assert_eq!(target.mode, "fsync");
         assert_eq!(target.binary, Some(PathBuf::from("old/tidings")));
         assert_eq!(Target::parse("tidings").unwrap().mode, "volatile");
+        let target = Target::parse("tidings@sse-raw").unwrap();
+        assert_eq!(target.name, "tidings:volatile@sse-raw");
+        assert_eq!(target.via.as_deref(), Some("sse-raw"));
+        assert!(Target::parse("nats@sse").unwrap_err().to_string().contains("it is by ws"));
         assert!(Target::parse("tidings:odd").unwrap_err().to_string().contains("it has"));
         assert!(Target::parse("odd").unwrap_err().to_string().contains("no target"));
     }
