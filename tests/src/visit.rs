@@ -64,6 +64,9 @@ impl Parting {
 }
 
 impl Visit {
+    /// The ways that are visited over; others are streams that differ from these by words only.
+    pub const WAYS: [Via; 6] = [Via::Sse, Via::LongPoll, Via::Ws, Via::Ndjson, Via::Poll, Via::V1];
+
     /// Becomes the session, which must be possible.
     #[track_caller]
     pub fn open(server: &Server, via: Via, wish: &Wish) -> Visit {
@@ -185,6 +188,7 @@ impl Carrier {
         Ok(match via {
             Via::Sse => (Carrier::Sse(Lines::new(wire)), begin),
             Via::Ndjson => (Carrier::Ndjson(Lines::new(wire)), begin),
+            Via::Xhr | Via::Iframe | Via::Multipart => panic!("{via:?} is none of Visit::WAYS"),
             Via::Poll | Via::LongPoll => {
                 let answer = rest_of(&mut wire, head)?;
                 (Carrier::Answer(answer.events().into()), begin)

@@ -34,7 +34,7 @@ fn what_is_not_acknowledged_is_sent_to_every_new_connection_and_counted() {
     let server = session_of(3);
     let mut attempt = 1;
     for _ in 0..2 {
-        for via in Via::ALL {
+        for via in Visit::WAYS {
             let mut visit = Visit::open(&server, via, &Wish::new("s"));
             let expected: Vec<_> = (0..3).map(|number| (json!(number), attempt)).collect();
             assert_eq!(visit.take(3), expected, "{via:?}");
@@ -172,7 +172,7 @@ fn where_an_explicit_session_goes_on_is_not_for_its_client_to_say() {
     let server = session_of(4);
     let positions = positions(&server);
     server.ack("s", &positions[0]);
-    for via in Via::ALL {
+    for via in Visit::WAYS {
         let mut visit = Visit::open(&server, via, &Wish::new("s").with("since", &positions[2]));
         assert_eq!(visit.read()["data"], 1, "{via:?}");
     }

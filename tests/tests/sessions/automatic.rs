@@ -32,7 +32,7 @@ fn number(event: &serde_json::Value) -> u32 {
 #[test]
 fn what_the_connection_took_has_arrived() {
     let server = Server::start();
-    for via in Via::ALL {
+    for via in Visit::WAYS {
         let wish = Wish::new(via.name());
         server.publish_numbers(via.name(), 0..3);
         let mut visit =
@@ -48,7 +48,7 @@ fn what_the_connection_took_has_arrived() {
 #[test]
 fn a_client_that_says_where_it_is_goes_on_exactly_there() {
     let server = Server::start();
-    for via in Via::ALL {
+    for via in Visit::WAYS {
         let wish = Wish::new(via.name());
         server.publish_numbers(via.name(), 0..6);
         let begin = wish.clone().topics(&[via.name()]).with("since", "start");
@@ -89,7 +89,7 @@ fn a_position_that_is_none_is_refused_and_changes_nothing() {
     server.publish_numbers("t", 2..3);
     visit.take(1);
     for since in [ahead(&first), "nonsense".to_owned()] {
-        for via in Via::ALL {
+        for via in Visit::WAYS {
             let wish = Wish::new("s").with("since", &since);
             let wish = if via == Via::V1 { wish } else { wish.with("wait", 0) };
             let refused = Visit::try_open(server.address(), via, &wish).err().unwrap();
@@ -182,7 +182,7 @@ fn asking_for_the_headers_alone_takes_nothing() {
     let server = Server::start();
     drop(Visit::open(&server, Via::Poll, &Wish::new("s").topics(&["t"])));
     server.publish_numbers("t", 0..3);
-    for via in Via::ALL.into_iter().filter(|via| !matches!(via, Via::Ws | Via::V1)) {
+    for via in Visit::WAYS.into_iter().filter(|via| !matches!(via, Via::Ws | Via::V1)) {
         let answer = server.ask("HEAD", &Wish::new("s").target(via), &[], b"");
         assert_eq!((answer.status, answer.body.len()), (200, 0), "{via:?}");
     }

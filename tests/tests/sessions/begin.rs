@@ -17,7 +17,7 @@ fn begin(server: &Server, via: Via, wish: Wish) {
 #[test]
 fn the_first_time_it_begins_as_the_request_says() {
     let server = Server::start();
-    for via in Via::ALL {
+    for via in Visit::WAYS {
         for (case, first) in [("start", 0), ("last", 4), ("position", 3), ("now", 6)] {
             let name = format!("{}-{case}", via.name());
             let topic = format!("t/{name}");
@@ -54,7 +54,7 @@ fn the_first_time_it_begins_as_the_request_says() {
 #[test]
 fn without_a_word_it_begins_where_its_way_of_reading_does() {
     let server = Server::start();
-    for via in Via::ALL {
+    for via in Visit::WAYS {
         let topic = format!("t/{}", via.name());
         server.publish_numbers(&topic, 0..3);
         begin(&server, via, Wish::new(via.name()).topics(&[&topic]).explicit());
@@ -71,10 +71,10 @@ fn it_goes_on_over_whatever_transport_without_topics() {
     let server = Server::start();
     begin(&server, Via::Ws, Wish::new("s").topics(&["a", "b/**"]));
     let mut number = 0;
-    for step in 1..=Via::ALL.len() {
+    for step in 1..=Visit::WAYS.len() {
         // Every way after every other: in turns of one, of two, and so on.
-        for turn in 0..Via::ALL.len() {
-            let via = Via::ALL[turn * step % Via::ALL.len()];
+        for turn in 0..Visit::WAYS.len() {
+            let via = Visit::WAYS[turn * step % Visit::WAYS.len()];
             for topic in ["a", "b/c", "other"] {
                 server.publish_numbers(topic, number..number + 1);
             }
@@ -93,7 +93,7 @@ fn it_goes_on_over_whatever_transport_without_topics() {
 #[test]
 fn other_topics_replace_those_it_had_and_the_position_stays() {
     let server = Server::start();
-    for via in Via::ALL {
+    for via in Visit::WAYS {
         let name = via.name();
         let [a, b] = ["a", "b"].map(|topic| format!("{topic}/{name}"));
         server.publish(&b, "before");
@@ -126,7 +126,7 @@ fn other_topics_may_be_kept_elsewhere() {
     server.publish("kept", "meanwhile");
     server.publish("memory/a", "one");
     server.publish("memory/a", "two");
-    for (attempt, via) in (1..).zip(Via::ALL) {
+    for (attempt, via) in (1..).zip(Visit::WAYS) {
         let mut visit = Visit::open(&server, via, &Wish::new("s"));
         let one = visit.read();
         assert_eq!((&one["data"], one["attempt"].as_u64().unwrap_or(1)), (&json!("one"), attempt));
@@ -143,7 +143,7 @@ fn other_topics_may_be_kept_elsewhere() {
 #[test]
 fn a_session_that_is_not_there_needs_topics() {
     let server = Server::start();
-    for via in Via::ALL {
+    for via in Visit::WAYS {
         let wish = Wish::new("none").with("wait", 0);
         let wish = if via == Via::V1 { Wish::new("none") } else { wish };
         let refused = Visit::try_open(server.address(), via, &wish);
@@ -161,7 +161,7 @@ fn a_request_that_is_refused_makes_no_session_and_changes_none() {
     begin(&server, Via::Sse, Wish::new("there").topics(&["a"]));
     let before = server.session("there");
     for name in ["new", "there"] {
-        for via in Via::ALL {
+        for via in Visit::WAYS {
             let wish = Wish::new(name);
             let forbidden = wish.clone().topics(&["a", "closed/x"]);
             let beyond = wish.clone().topics(&["a", "b"]).with("since", &ahead);

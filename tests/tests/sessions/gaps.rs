@@ -10,7 +10,7 @@ use crate::position;
 const NAMESPACES: &str = r#"[
     {match = "few/**", max_messages = 3},
     {match = "brief/**", max_age = "1s"},
-    {match = "memory/**", log = "volatile"},
+    {match = "memory/**", durability = "volatile"},
 ]"#;
 
 #[track_caller]
@@ -30,7 +30,7 @@ fn gap(visit: &mut Visit, reason: &str) -> Value {
 fn what_was_trimmed_meanwhile_is_told_over_every_transport() {
     let folder = Folder::new();
     let server = server(&folder);
-    for via in Via::ALL {
+    for via in Visit::WAYS {
         for explicit in [false, true] {
             let name = format!("{}-{explicit}", via.name());
             let wish = Wish::new(&name);
@@ -65,7 +65,7 @@ fn until_it_is_acknowledged_a_gap_is_told_to_every_connection() {
     Visit::open(&server, Via::Sse, &wish).leave(&server);
     server.publish_numbers("few/a", 0..5);
     let mut last = String::new();
-    for (attempt, via) in (1..).zip(Via::ALL) {
+    for (attempt, via) in (1..).zip(Visit::WAYS) {
         let mut visit = Visit::open(&server, via, &Wish::new("s"));
         gap(&mut visit, "trimmed");
         for number in 2..5 {
@@ -116,7 +116,7 @@ fn after_a_restart_a_session_of_volatile_topics_is_told_that_the_log_began_anew(
     let after = server(&folder);
     after.publish("memory/a", "anew");
     for name in ["one", "both", "all"] {
-        for via in Via::ALL {
+        for via in Visit::WAYS {
             let mut visit = Visit::open(&after, via, &Wish::new(name));
             let from = gap(&mut visit, "epoch")["from"].clone();
             assert_eq!(from, after.session(name)["position"], "{name} {via:?}");

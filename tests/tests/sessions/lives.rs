@@ -17,11 +17,11 @@ fn a_session_that_nobody_comes_back_to_is_forgotten() {
     let mut held = Visit::open(&server, Via::Sse, &held);
     let long = Wish::new("long").topics(&["t"]).with("expires", "1h");
     drop(Visit::open(&server, Via::Poll, &long));
-    for via in Via::ALL {
+    for via in Visit::WAYS {
         let brief = Wish::new(via.name()).topics(&["t"]).with("expires", "1s");
         drop(Visit::open(&server, via, &brief));
     }
-    for via in Via::ALL {
+    for via in Visit::WAYS {
         await_gone(&server, via.name());
         let again = Visit::try_open(server.address(), Via::Sse, &Wish::new(via.name()));
         assert_eq!(again.err().and_then(|refused| refused.code), Some(404), "{via:?}");
@@ -85,7 +85,7 @@ fn there_are_at_most_as_many_as_the_operator_allows() {
             &Wish::new(name).topics(&["t"]).with("expires", "1h"),
         ));
     }
-    for via in Via::ALL {
+    for via in Visit::WAYS {
         let wish = Wish::new("d").topics(&["t"]);
         let wish = if via == Via::V1 { wish } else { wish.with("wait", 0) };
         let refused = Visit::try_open(server.address(), via, &wish).err().unwrap();

@@ -109,7 +109,7 @@ fn a_deleted_session_is_gone_and_begins_anew() {
 fn deleting_and_beginning_anew_in_quick_turns() {
     let server = Server::start();
     for turn in 0..40 {
-        let via = Via::ALL[turn % Via::ALL.len()];
+        let via = Visit::WAYS[turn % Visit::WAYS.len()];
         let via = if matches!(via, Via::Poll | Via::LongPoll) { Via::Sse } else { via };
         let mut older = Visit::open(&server, via, &Wish::new("s").topics(&["t"]));
         assert_eq!(server.ask("DELETE", "/s/s", &[], b"").status, 204);

@@ -38,7 +38,7 @@ fn any_text_of_one_level_is_a_name() {
     ];
     for (number, name) in names.iter().enumerate() {
         let name_in_url = encoded(name);
-        let via = Via::ALL[number % Via::ALL.len()];
+        let via = Visit::WAYS[number % Visit::WAYS.len()];
         let via = if via == Via::LongPoll { Via::Ws } else { via };
         let wish = Wish::new(if via == Via::V1 { name } else { &name_in_url });
         drop(Visit::open(&server, via, &wish.topics(&["t"])));
@@ -69,7 +69,7 @@ fn what_is_no_name_is_refused_everywhere() {
         ["a/b", "/", "*", "a*", "**", ".", "..", "a\nb", "\0", "\u{7f}", &long[0], &long[1]];
     for name in names.into_iter().chain([""]) {
         let name_in_url = encoded(name);
-        for via in Via::ALL {
+        for via in Visit::WAYS {
             let wish = Wish::new(if via == Via::V1 { name } else { &name_in_url }).topics(&["t"]);
             let wish = if via == Via::V1 { wish } else { wish.with("wait", 0) };
             let refused = Visit::try_open(server.address(), via, &wish).err();

@@ -18,7 +18,7 @@ fn what_is_acknowledged_stays_so_and_the_rest_comes_again() {
     let mut acked = 0;
     for round in 0..12 {
         server.publish_numbers("t", round * 5..round * 5 + 5);
-        let via = Via::ALL[round as usize % Via::ALL.len()];
+        let via = Visit::WAYS[round as usize % Visit::WAYS.len()];
         let mut visit = Visit::open(&server, via, &Wish::new("s"));
         let mut last = String::new();
         for number in acked..round * 5 + 5 {
@@ -57,7 +57,7 @@ fn an_automatic_session_loses_nothing_and_gets_little_again() {
     let mut taken = 0;
     for round in 0..6 {
         server.publish_numbers("t", round * 5..round * 5 + 5);
-        let via = Via::ALL[round as usize];
+        let via = Visit::WAYS[round as usize];
         let mut visit = Visit::open(&server, via, &Wish::new("s"));
         let first = visit.read()["data"].as_u64().unwrap();
         assert!(first <= taken, "{via:?}: {taken} was next, and {first} comes");
@@ -87,7 +87,7 @@ fn a_client_that_says_where_it_is_gets_nothing_again() {
     let mut server = server(&folder);
     let mut position = server.publish("other", "x");
     for round in 0..6_u32 {
-        let via = Via::ALL[round as usize];
+        let via = Visit::WAYS[round as usize];
         let wish = Wish::new("s").topics(&["t"]).with("since", &position);
         server.publish_numbers("t", round * 3..round * 3 + 3);
         let mut visit = Visit::open(&server, via, &wish);
@@ -106,7 +106,7 @@ fn a_client_that_says_where_it_is_gets_nothing_again() {
 fn what_was_answered_is_known_after_a_kill() {
     let folder = Folder::new();
     let mut server = server(&folder);
-    for (number, via) in Via::ALL.into_iter().enumerate() {
+    for (number, via) in Visit::WAYS.into_iter().enumerate() {
         let name = via.name();
         let wish = Wish::new(name).topics(&["a"]).explicit().with("expires", "1h");
         let wish = if via == Via::LongPoll { wish.with("wait", 0) } else { wish };
@@ -133,7 +133,7 @@ fn what_was_answered_is_known_after_a_kill() {
             server.get(&format!("/s/{name}")).expect_problem(404, "session_unknown");
         }
     }
-    let mut left: Vec<&str> = Via::ALL.iter().map(|via| via.name()).skip(1).step_by(2).collect();
+    let mut left: Vec<&str> = Visit::WAYS.iter().map(|via| via.name()).skip(1).step_by(2).collect();
     left.sort_unstable();
     assert_eq!(server.session_names(), left);
     // Nothing comes back that went, however often it is started.

@@ -91,7 +91,7 @@ impl Stage {
     /// Comes and goes until it is over.
     fn visit(&self, mut chance: Chance) {
         while !self.book().over {
-            let via = chance.pick(&Via::ALL);
+            let via = chance.pick(&Visit::WAYS);
             let wire = until("the server is there", || Wire::try_connect(self.address()));
             let (acked, opened) = {
                 let mut book = self.book();
@@ -234,7 +234,7 @@ fn an_automatic_session_skips_nothing_whatever_happens() {
         let count = 1 + chance.below(20) as u32;
         server.publish_numbers("t", published + 1..published + 1 + count);
         published += count;
-        let via = chance.pick(&Via::ALL);
+        let via = chance.pick(&Visit::WAYS);
         let knows = at.clone().filter(|_| chance.one_in(2));
         let wish = match &knows {
             Some(at) => Wish::new("s").with("since", at),
