@@ -236,6 +236,6 @@ fn pack(base: u64, end_at: u32, kept: &[(u64, Row)]) -> SealedRows {
         time: &time,
         expires: &expires,
     });
-    rows.number(topics);
+    rows.number(&topics);
     rows
 }

@@ -16,6 +16,7 @@ mod identity;
 mod keeper;
 mod marks;
 mod newest;
+mod ordered;
 mod pending;
 mod pieces;
 mod publish;

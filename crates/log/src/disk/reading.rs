@@ -212,14 +212,15 @@ impl Search<'_> {
         let mut after = after.max(segment.header.base - 1);
         let mut in_vain = 0;
         for row in rows {
-            if let Some(all) = topics
-                && (*is_rare || in_vain > all.len() / RARE_PART)
+            let topic_count = topics.as_ref().map_or(usize::MAX, ExactSizeIterator::len);
+            if (*is_rare || in_vain > topic_count / RARE_PART)
+                && let Some(all) = topics.take()
             {
-                (topics, *is_rare) = (None, true);
-                let numbers: Vec<u32> = all.iter().copied().filter(|n| matches.has(*n)).collect();
-                self.steps += matches.asked + all.len() / KNOWN_STEP;
+                *is_rare = true;
+                let numbers: Vec<u32> = all.filter(|&number| matches.has(number)).collect();
+                self.steps += matches.asked + topic_count / KNOWN_STEP;
                 matches.asked = 0;
-                if numbers.len() <= all.len() / RARE_PART {
+                if numbers.len() <= topic_count / RARE_PART {
                     return self.merge(segment, &numbers, after);
                 }
             }

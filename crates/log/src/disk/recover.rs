@@ -4,13 +4,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tidings_model::GapReason;
 
 use super::files::Disk;
 use super::format::{HEADER_BYTES_MAX, RECORD_BYTES_MIN, SegmentHeader};
 use super::marks::Marks;
+use super::ordered::in_order;
 use super::pieces::{Piece, pieces};
 use super::rows::{self, Index, NameList};
 use super::scan::{Scanned, is_blank, scan};
@@ -74,15 +74,14 @@ pub(super) fn load(
     let mut loaded = Loaded::default();
     let pieces = pieces(disk, purpose, marks)?;
     let epoch = state.epoch;
-    let contents = each(&pieces, threads, |piece| contents(disk, purpose, piece, epoch));
     // Whether the last of them is one that another followed.
     let mut is_followed = false;
     let mut before = (NameList::default(), Vec::new());
-    for (piece, contents) in pieces.iter().zip(contents) {
+    let read = |piece: &Piece| contents(disk, purpose, piece, epoch);
+    in_order(&pieces, threads.min(LOADERS_MAX), read, |piece, contents| -> io::Result<()> {
         let (Some(header), Some(mut contents)) = (piece.header, contents?) else {
             (loaded.is_open, is_followed) = (false, false);
-            unreadable(disk, purpose, piece, state, &mut loaded.damages)?;
-            continue;
+            return unreadable(disk, purpose, piece, state, &mut loaded.damages);
         };
         let numbers = state.topics.number_all(&contents.index.names, (&before.0, &before.1));
         let numbers = numbers.ok_or_else(|| {
@@ -99,9 +98,10 @@ pub(super) fn load(
         loaded.damages.extend(damages);
         is_followed = contents.is_followed;
         loaded.is_open = piece.bound.is_none() && !is_followed && contents.index.damaged.is_empty();
-        add(piece, header, contents, numbers.clone(), loaded.is_open, state);
+        add(piece, header, contents, &numbers, loaded.is_open, state);
         before = (names, numbers);
-    }
+        Ok(())
+    })?;
     vanished(is_followed, marks, state, &mut loaded.damages);
     for damage in &loaded.damages {
         state.lose(damage.to, GapReason::Damaged);
@@ -112,40 +112,6 @@ pub(super) fn load(
         state.skip_to(lost.to);
     }
     Ok(loaded)
-}
-
-/// What `work` makes of each piece, in order, with so many threads.
-fn each<T: Send>(
-    pieces: &[Piece],
-    threads: usize,
-    work: impl Fn(&Piece) -> io::Result<T> + Sync,
-) -> Vec<io::Result<T>> {
-    if threads.min(pieces.len()) < 2 {
-        return pieces.iter().map(work).collect();
-    }
-    // The last one takes longest, since it has no index.
-    let threads = threads.min(LOADERS_MAX);
-    let next = AtomicUsize::new(pieces.len());
-    let take = || {
-        let mut done = Vec::new();
-        while let Ok(taken) =
-            next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
-        {
-            done.push((taken - 1, work(&pieces[taken - 1])));
-        }
-        done
-    };
-    let mut all: Vec<(usize, io::Result<T>)> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
-        let mut all = take();
-        for other in others {
-            // A panic goes on in whoever waits for it.
-            all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        all
-    });
-    all.sort_unstable_by_key(|(index, _)| *index);
-    all.into_iter().map(|(_, result)| result).collect()
 }
 
 /// What a segment holds, unless its header cannot be read.
@@ -205,7 +171,7 @@ fn add(
     piece: &Piece,
     header: SegmentHeader,
     contents: Contents,
-    numbers: Vec<u32>,
+    numbers: &[u32],
     is_open: bool,
     state: &mut State,
 ) {

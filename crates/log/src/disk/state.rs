@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tidings_model::{GapReason, Mark, Record, Time, Topic};
 
-use super::rows::{Row, Rows, SealedRows};
+use super::rows::{Packed, Row, Rows, SealedRows};
 use super::segment::Segment;
 use super::topics::{TopicState, Topics};
 use super::waste::Heap;
@@ -114,8 +114,8 @@ impl State {
 
     /// Adds a segment of an earlier life after all others. Its topics have their numbers; `bytes`
     /// are those of each topic's records.
-    pub(super) fn add_sealed(&mut self, mut segment: Segment, rows: SealedRows, bytes: &[u64]) {
-        for ((number, range), &bytes) in rows.topics().zip(bytes) {
+    pub(super) fn add_sealed(&mut self, mut segment: Segment, rows: SealedRows, bytes: &Packed) {
+        for ((number, range), bytes) in rows.topics().zip(bytes.iter()) {
             let topic = self.topics.get_mut(number);
             // What no file was to hold any more must not come back.
             let gone = range.clone().take_while(|&i| rows.offset_of(i) <= topic.gone);

@@ -54,6 +54,32 @@ impl Names {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The numbers of names, as far as they have some. `before` are other names and their numbers,
+    /// of which most are the same, and mostly in the same order.
+    fn find_all(&self, names: &NameList, before: (&NameList, &[u32])) -> Vec<u32> {
+        let known = self.read();
+        let (mut other_names, mut other_numbers) = (before.0.iter().peekable(), before.1);
+        let mut numbers = Vec::with_capacity(names.len());
+        for name in names.iter() {
+            if let [number, rest @ ..] = other_numbers
+                && other_names.next_if_eq(&name).is_some()
+            {
+                numbers.push(*number);
+                other_numbers = rest;
+                continue;
+            }
+            let number = known.get(name).copied().unwrap_or(UNKNOWN);
+            numbers.push(number);
+            // What the others have and these have not.
+            let mut ahead = other_numbers.iter().take(AHEAD_MAX);
+            if let Some(skipped) = ahead.position(|&ahead| ahead == number) {
+                other_names.nth(skipped);
+                other_numbers = &other_numbers[skipped + 1..];
+            }
+        }
+        numbers
+    }
+
     /// Gives each topic its number, if it has one.
     pub(super) fn look_up<'a>(&self, topics: impl Iterator<Item = (&'a Topic, &'a mut u32)>) {
         let names = self.read();
@@ -150,24 +176,10 @@ impl Topics {
         names: &NameList,
         before: (&NameList, &[u32]),
     ) -> Option<Vec<u32>> {
-        let (mut known_names, mut known_numbers) = (before.0.iter().peekable(), before.1);
-        let mut numbers = Vec::with_capacity(names.len());
-        for name in names.iter() {
-            if let [number, rest @ ..] = known_numbers
-                && known_names.next_if_eq(&name).is_some()
-            {
-                numbers.push(*number);
-                known_numbers = rest;
-                continue;
-            }
-            let known = self.names.read().get(name).copied();
-            let number = known.map_or_else(|| Some(self.number(&Topic::new(name).ok()?)), Some)?;
-            numbers.push(number);
-            // What the other has and this has not.
-            let mut ahead = known_numbers.iter().take(AHEAD_MAX);
-            if let Some(skipped) = ahead.position(|&ahead| ahead == number) {
-                known_names.nth(skipped);
-                known_numbers = &known_numbers[skipped + 1..];
+        let mut numbers = self.names.find_all(names, before);
+        for (name, number) in names.iter().zip(&mut numbers) {
+            if *number == UNKNOWN {
+                *number = self.number(&Topic::new(name).ok()?);
             }
         }
         Some(numbers)

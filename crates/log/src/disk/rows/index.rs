@@ -20,7 +20,7 @@ pub(in crate::disk) struct Index {
     /// The topics, in the order of their own numbers.
     pub(in crate::disk) names: NameList,
     /// Bytes of each topic's records.
-    pub(in crate::disk) bytes: Vec<u64>,
+    pub(in crate::disk) bytes: Packed,
     /// The rows; their topics have no numbers of the log yet.
     pub(in crate::disk) rows: SealedRows,
     /// The last offset that the segment stands for.
@@ -55,8 +55,7 @@ pub(in crate::disk) fn encode(
             offsets.encode(&mut out);
         }
     }
-    let starts = Packed::new(rows.starts.iter().map(|&start| start.into()));
-    let bytes = Packed::new(rows.topic_bytes().into_iter());
+    let bytes = rows.topic_bytes();
     for column in [
         &rows.at,
         &rows.topic,
@@ -64,7 +63,7 @@ pub(in crate::disk) fn encode(
         &rows.expiring,
         &rows.expires,
         &rows.by_topic,
-        &starts,
+        &rows.starts,
         &bytes,
     ] {
         column.encode(&mut out);
@@ -116,11 +115,11 @@ pub(in crate::disk) fn decode(file: &[u8], salt: u32, epoch: u32) -> Option<Inde
         expiring,
         expires,
         by_topic,
-        starts: starts.iter().map(|start| start as u32).collect(),
-        topics: Vec::new(),
+        starts,
+        topics: Packed::new([].into_iter()),
         order: None,
     };
-    Some(Index { names, bytes: bytes.iter().collect(), rows, through, damaged, tokens })
+    Some(Index { names, bytes, rows, through, damaged, tokens })
 }
 
 /// Tokens of batches, as [`get_tokens`] reads them.

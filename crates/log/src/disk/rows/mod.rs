@@ -14,6 +14,7 @@ use tidings_model::Time;
 pub(super) use index::{Index, decode, encode, get_tokens, put_tokens};
 pub(super) use names::NameList;
 pub(super) use open::OpenRows;
+pub(super) use packed::Packed;
 pub(super) use sealed::{Columns, SealedRows};
 
 /// What is known of one record.
@@ -140,10 +141,10 @@ impl Rows {
     }
 
     /// The numbers of all topics, where they are at hand.
-    pub(super) fn topics(&self) -> Option<&[u32]> {
+    pub(super) fn topics(&self) -> Option<impl ExactSizeIterator<Item = u32>> {
         match self.view() {
             View::Open(_) => None,
-            View::Sealed(rows) => Some(&rows.topics),
+            View::Sealed(rows) => Some(rows.topics.iter().map(|number| number as u32)),
         }
     }
 }

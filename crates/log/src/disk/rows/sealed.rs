@@ -28,11 +28,11 @@ pub(in crate::disk) struct SealedRows {
     /// The rows of each topic in order, one topic after the other,
     pub(super) by_topic: Packed,
     /// and where in that each topic begins, and the last one ends.
-    pub(super) starts: Vec<u32>,
+    pub(super) starts: Packed,
     /// The log's number of each topic.
-    pub(super) topics: Vec<u32>,
+    pub(super) topics: Packed,
     /// The own numbers in the order of the log's, where that is another.
-    pub(super) order: Option<Vec<u32>>,
+    pub(super) order: Option<Packed>,
 }
 
 /// The offsets of rows.
@@ -75,8 +75,8 @@ impl SealedRows {
             expiring: Packed::new(columns.expires.iter().map(|(row, _)| u64::from(*row))),
             expires: Packed::new(columns.expires.iter().map(|(_, time)| *time)),
             by_topic: narrow(&by_topic),
-            starts,
-            topics: Vec::new(),
+            starts: narrow(&starts),
+            topics: narrow(&[]),
             order: None,
         }
     }
@@ -96,30 +96,39 @@ impl SealedRows {
             time: &rows.time,
             expires: &rows.expires,
         });
-        packed.number(topics);
+        packed.number(&topics);
         packed
     }
 
     /// Gives the topics the log's numbers, in the order of their own.
-    pub(in crate::disk) fn number(&mut self, topics: Vec<u32>) {
+    pub(in crate::disk) fn number(&mut self, topics: &[u32]) {
         debug_assert_eq!(topics.len() + 1, self.starts.len());
+        self.topics = Packed::new(topics.iter().map(|&topic| topic.into()));
         self.order = (!topics.is_sorted()).then(|| {
-            let mut order: Vec<u32> = (0..topics.len() as u32).collect();
-            order.sort_unstable_by_key(|&own| topics[own as usize]);
-            order
+            // Both in one number, which is sorted fastest.
+            let both = topics.iter().zip(0_u64..).map(|(&topic, own)| u64::from(topic) << 32 | own);
+            let mut both: Vec<u64> = both.collect();
+            both.sort_unstable();
+            Packed::new(both.into_iter().map(|both| both & u64::from(u32::MAX)))
         });
-        self.topics = topics;
     }
 
     /// A topic's own number.
     fn own(&self, topic: u32) -> Option<usize> {
-        match &self.order {
-            None => self.topics.binary_search(&topic).ok(),
-            Some(order) => {
-                let found = order.binary_search_by_key(&topic, |&own| self.topics[own as usize]);
-                Some(order[found.ok()?] as usize)
+        let count = self.topics.len();
+        let own =
+            |place: usize| self.order.as_ref().map_or(place, |order| order.get(place) as usize);
+        let (mut begin, mut end) = (0, count);
+        while begin < end {
+            let middle = begin + (end - begin) / 2;
+            if self.topics.get(own(middle)) < topic.into() {
+                begin = middle + 1;
+            } else {
+                end = middle;
             }
         }
+        let found = (begin < count).then(|| own(begin))?;
+        (self.topics.get(found) == topic.into()).then_some(found)
     }
 
     /// How many there are.
@@ -143,7 +152,7 @@ impl SealedRows {
     }
 
     pub(super) fn topic(&self, row: usize) -> u32 {
-        self.topics[self.topic.get(row) as usize]
+        self.topics.get(self.topic.get(row) as usize) as u32
     }
 
     pub(super) fn expires(&self, row: usize) -> Option<Time> {
@@ -155,15 +164,20 @@ impl SealedRows {
     /// Where in `by_topic` the rows of a topic are that are not before `least`.
     pub(super) fn rows_of(&self, topic: u32, least: usize) -> Range<usize> {
         let Some(own) = self.own(topic) else { return 0..0 };
-        let all = self.starts[own] as usize..self.starts[own + 1] as usize;
+        let all = self.range(own);
         self.by_topic.lower_bound(all.clone(), least as u64)..all.end
     }
 
     /// The log's number of each topic, in the order of their own, and where in the list of rows by
     /// topic its own are.
     pub(in crate::disk) fn topics(&self) -> impl Iterator<Item = (u32, Range<usize>)> {
-        let ranges = self.starts.windows(2).map(|ends| ends[0] as usize..ends[1] as usize);
-        self.topics.iter().copied().zip(ranges)
+        let topics = self.topics.iter().enumerate();
+        topics.map(|(own, topic)| (topic as u32, self.range(own)))
+    }
+
+    /// Where in the list of rows by topic a topic's rows are.
+    fn range(&self, own: usize) -> Range<usize> {
+        self.starts.get(own) as usize..self.starts.get(own + 1) as usize
     }
 
     /// The row at a place of the list of rows by topic,
@@ -195,13 +209,13 @@ impl SealedRows {
     }
 
     /// Bytes of each topic's records, in the order of their own numbers.
-    pub(in crate::disk) fn topic_bytes(&self) -> Vec<u64> {
+    pub(in crate::disk) fn topic_bytes(&self) -> Packed {
         let mut bytes = vec![0; self.starts.len() - 1];
         for row in 0..self.len() {
             let place = self.place(row);
             bytes[self.topic.get(row) as usize] += u64::from(place.end - place.start);
         }
-        bytes
+        Packed::new(bytes.into_iter())
     }
 }
 
