@@ -9,7 +9,7 @@ use tidings_model::Time;
 
 use super::Shared;
 use super::files::DiskFile;
-use super::format::SegmentHeader;
+use super::header::SegmentHeader;
 use super::segment::Segment;
 
 /// The segment that is written to.

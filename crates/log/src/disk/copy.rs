@@ -10,7 +10,8 @@ use tidings_model::Time;
 
 use super::cold::{Place, read_places};
 use super::files::DiskFile;
-use super::format::{self, CopyHeader, HEADER_BYTES_MAX, SegmentHeader};
+use super::format;
+use super::header::{CopyHeader, HEADER_BYTES_MAX, SegmentHeader};
 use super::keeper::Keeper;
 use super::rows::{Columns, Row, Rows, SealedRows};
 use super::segment::Segment;

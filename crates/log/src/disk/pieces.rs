@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::files::{Disk, DiskFile, read_fully};
-use super::format::{HEADER_BYTES_MAX, SegmentHeader};
+use super::header::{HEADER_BYTES_MAX, SegmentHeader};
 use super::marks::Marks;
 use super::recover::Purpose;
 use super::segment::Segment;

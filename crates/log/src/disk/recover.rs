@@ -8,14 +8,16 @@ use std::sync::Arc;
 use tidings_model::GapReason;
 
 use super::files::Disk;
-use super::format::{HEADER_BYTES_MAX, RECORD_BYTES_MIN, SegmentHeader};
+use super::format::RECORD_BYTES_MIN;
+use super::header::{HEADER_BYTES_MAX, SegmentHeader};
 use super::marks::Marks;
 use super::ordered::in_order;
 use super::pieces::{Piece, pieces};
 use super::rows::{self, Index, NameList};
-use super::scan::{Scanned, is_blank, scan};
+use super::scan::{Scanned, scan};
 use super::segment::{Hole, Segment};
 use super::state::State;
+use super::window::Window;
 
 /// Damage that was found: the last good offset before it, and the last offset it may concern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,7 +204,7 @@ fn unreadable(
     let to = match piece.bound {
         Some(bound) => bound - 1,
         // The last one may have been made and not begun; nothing was ever stored in it.
-        None if is_blank(&*piece.file, HEADER_BYTES_MAX as u64 / 2)? => {
+        None if Window::new(&*piece.file)?.is_blank(HEADER_BYTES_MAX as u64 / 2)? => {
             if purpose == Purpose::Open {
                 disk.remove(&name)?;
             }

@@ -10,11 +10,13 @@ use std::io;
 
 use tidings_model::{Mark, Time, Topic};
 
-use super::files::{DiskFile, read_fully};
-use super::format::{self, RECORD_HEADER_BYTES, RecordHeader, SegmentHeader};
+use super::files::DiskFile;
+use super::format::{self, RECORD_HEADER_BYTES, RecordHeader};
+use super::header::SegmentHeader;
 use super::rows::{Columns, Index, NameList, SealedRows};
 use super::segment::Hole;
 use super::topics::Name;
+use super::window::Window;
 use crate::{Remembered, Token};
 
 /// What was read.
@@ -37,7 +39,7 @@ pub(super) fn scan(
     let scan = Scan {
         header,
         bound: header.copy.map(|copy| copy.through + 1).or(bound),
-        window: Window { file, size: file.size()?, begin: 0, bytes: Vec::new() },
+        window: Window::new(file)?,
         draft: Draft::default(),
         batch: Vec::new(),
         done: header.base - 1,
@@ -240,63 +242,4 @@ impl Draft {
         topics.iter().for_each(|topic| names.push(topic.as_str()));
         Index { names, bytes: rows.topic_bytes(), rows, through, damaged, tokens }
     }
-}
-
-/// How much of a file is read at once.
-const WINDOW_BYTES: u64 = 1 << 20;
-
-/// A file that is read from its beginning to its end.
-struct Window<'a> {
-    file: &'a dyn DiskFile,
-    size: u64,
-    /// What was read last, and where it begins.
-    begin: u64,
-    bytes: Vec<u8>,
-}
-
-impl Window<'_> {
-    /// The bytes at a place, as many as there are.
-    fn get(&mut self, at: u64, length: u64) -> io::Result<&[u8]> {
-        let end = at.saturating_add(length).min(self.size).max(at);
-        if at < self.begin || end > self.begin + self.bytes.len() as u64 {
-            let want = (end - at).max(WINDOW_BYTES.min(self.size.saturating_sub(at)));
-            self.begin = at;
-            self.bytes.resize(want as usize, 0);
-            let count = read_fully(self.file, &mut self.bytes, at)?;
-            self.bytes.truncate(count);
-        }
-        let from = (at - self.begin) as usize;
-        let end = ((end - self.begin) as usize).min(self.bytes.len());
-        Ok(self.bytes.get(from..end).unwrap_or_default())
-    }
-
-    /// Whether there is nothing but zeros from a place on.
-    fn is_blank(&mut self, mut at: u64) -> io::Result<bool> {
-        while at < self.size {
-            let bytes = self.get(at, WINDOW_BYTES)?;
-            // All of a part at once, which is faster than to stop at the first.
-            let is_blank = |part: &[u8]| part.iter().fold(0, |all, byte| all | byte) == 0;
-            if !bytes.chunks(4096).all(is_blank) {
-                return Ok(false);
-            }
-            if bytes.is_empty() {
-                break;
-            }
-            at += bytes.len() as u64;
-        }
-        Ok(true)
-    }
-
-    /// Everything from a place on.
-    fn rest(&mut self, at: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; self.size.saturating_sub(at) as usize];
-        let count = read_fully(self.file, &mut bytes, at)?;
-        bytes.truncate(count);
-        Ok(bytes)
-    }
-}
-
-/// Whether a file holds nothing but zeros from a place on.
-pub(super) fn is_blank(file: &dyn DiskFile, at: u64) -> io::Result<bool> {
-    Window { file, size: file.size()?, begin: 0, bytes: Vec::new() }.is_blank(at)
 }

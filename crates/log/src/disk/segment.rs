@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::cold::Place;
 use super::files::DiskFile;
-use super::format::SegmentHeader;
+use super::header::SegmentHeader;
 use super::rows::{OpenRows, Rows};
 use crate::Remembered;
 
