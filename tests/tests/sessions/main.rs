@@ -5,6 +5,7 @@ mod acks;
 mod automatic;
 mod begin;
 mod chance;
+mod commandline;
 mod gaps;
 mod hostile;
 mod lives;

@@ -1,6 +1,8 @@
 //! The command line: `tidings serve | pub | sub | config`; without a command it is `serve`.
 //! Must never do a command's work: each has its own file.
 
+mod acks;
+mod ask;
 pub(crate) mod batches;
 pub(crate) mod log;
 pub(crate) mod notes;
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue};
 use clap::{Args, Parser, Subcommand};
-use tidings_model::{Position, Topic, TopicFilter, limits};
+use tidings_model::{Position, SessionName, Topic, TopicFilter, limits};
 
 use crate::client::stream::Via;
 use crate::client::url::ServerUrl;
@@ -138,8 +140,16 @@ pub(crate) struct PubArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SubArgs {
     /// Topics or filters: chat/room1, chat/* (one level), chat/** (all below)
-    #[arg(value_name = "TOPIC", required = true, value_parser = filter)]
+    #[arg(value_name = "TOPIC", required_unless_present = "session", value_parser = filter)]
     pub topics: Vec<TopicFilter>,
+    /// Be this durable session, which the server remembers: it goes on where it was, also without
+    /// topics
+    #[arg(long, value_name = "NAME", value_parser = session)]
+    pub session: Option<SessionName>,
+    /// With --session: what arrives counts as dealt with when it is sent (auto), or when it is
+    /// printed (explicit) [default: as the session was; a new one: auto]
+    #[arg(long, value_enum, value_name = "HOW", requires = "session")]
+    pub ack: Option<Ack>,
     /// Where to begin: `start`, `now`, or the position after which to go on [default: now]
     #[arg(long, value_name = "WHERE", value_parser = since, conflicts_with = "last")]
     pub since: Option<String>,
@@ -166,6 +176,25 @@ pub(crate) struct SubArgs {
     pub server: ServerArgs,
 }
 
+/// How a session acknowledges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Ack {
+    /// By itself.
+    Auto,
+    /// By what is printed.
+    Explicit,
+}
+
+impl Ack {
+    /// The name, as the query parameter `ack` has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Ack::Auto => "auto",
+            Ack::Explicit => "explicit",
+        }
+    }
+}
+
 /// Runs a client command. What still waits for standard input or output at its end is left
 /// behind: it could wait forever.
 fn on_own_runtime<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
@@ -181,6 +210,10 @@ fn topic(text: &str) -> Result<Topic, String> {
 
 fn filter(text: &str) -> Result<TopicFilter, String> {
     TopicFilter::new(text).map_err(|error| error.to_string())
+}
+
+fn session(text: &str) -> Result<SessionName, String> {
+    SessionName::new(text).map_err(|error| error.to_string())
 }
 
 fn span(text: &str) -> Result<Duration, String> {
@@ -289,6 +322,13 @@ mod tests {
             (
                 "sub a --last 5000",
                 "error: invalid value '5000' for '--last <N>': 5000 is not in 1..=1000",
+            ),
+            ("sub", "error: the following required arguments were not provided:"),
+            ("sub a --ack explicit", "error: the following required arguments were not provided:"),
+            (
+                "sub --session a/b",
+                "error: invalid value 'a/b' for '--session <NAME>': it holds `/` or `*`, or is \
+                 `.` or `..`",
             ),
             ("sub a --via pigeon", "error: invalid value 'pigeon' for '--via <VIA>'"),
         ] {

@@ -29,6 +29,8 @@ pub(crate) struct Reader {
     pub answer: Answer,
     /// When the server wants to be asked again, after its goodbye.
     pub goodbye: Option<Duration>,
+    /// Why the server wants not to be asked again, after its goodbye.
+    pub ended: Option<String>,
     /// How long the server wants readers to wait after a loss.
     pub retry: Option<Duration>,
 }
@@ -52,6 +54,7 @@ impl Reader {
             place: Place::default(),
             answer: Answer::default(),
             goodbye: None,
+            ended: None,
             retry: None,
         }
     }
@@ -109,6 +112,7 @@ impl Reader {
                     self.out.push(b'\n');
                 }
             }
+            "goodbye" if !event.reason.is_empty() => self.ended = Some(event.reason.to_string()),
             "goodbye" => {
                 self.goodbye = Some(Duration::from_millis(event.retry_ms.unwrap_or_default()));
             }

@@ -1,17 +1,21 @@
-//! `tidings sub`: prints events, and comes back after every loss where it left off.
-//! Must never print an event twice, nor lose one without saying so.
+//! `tidings sub`: prints events, and comes back after every loss where it left off, or as the
+//! durable session that it is. Must never print an event twice, nor lose one without saying so.
 
 use std::io::{self, IsTerminal};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use tidings_model::SessionName;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+use super::acks::Acks;
+use super::ask;
 use super::notes::{Notes, count};
 use super::output::{Format, no_colour};
 use super::reader::{Answer, Place, Reader};
 use super::stop::Stop;
-use super::{SubArgs, on_own_runtime};
+use super::{Ack, SubArgs, on_own_runtime};
 use crate::client::backoff::Backoff;
 use crate::client::error::ClientError;
 use crate::client::http::Http;
@@ -20,12 +24,6 @@ use crate::client::stream::{Stream, Via};
 
 /// A stream that was silent for so long is dead: three heartbeats of the server's default.
 const SILENCE: Duration = Duration::from_secs(45);
-
-/// How long a long poll is held, in seconds; well below [`SILENCE`].
-const LONG_POLL_WAIT: &str = "30";
-
-/// Most events in one answer of poll and long poll: the most a server gives.
-const ANSWER_EVENTS_MAX: u64 = 1000;
 
 /// Least time between two long polls that find nothing, against servers that do not hold them.
 const LONG_POLL_PAUSE: Duration = Duration::from_secs(1);
@@ -36,6 +34,9 @@ const GOODBYE_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long what was begun to be printed may take after the wish to stop.
 const LAST_WRITE_WAIT: Duration = Duration::from_secs(1);
 
+/// How long the last acknowledgement may take.
+const LAST_ACK_WAIT: Duration = Duration::from_secs(2);
+
 /// Runs the command to its end.
 pub(crate) fn run(args: &SubArgs) -> anyhow::Result<ExitCode> {
     on_own_runtime(async {
@@ -43,6 +44,7 @@ pub(crate) fn run(args: &SubArgs) -> anyhow::Result<ExitCode> {
         let (out, notes) = (tokio::io::stdout(), Notes::stderr());
         let mut subscription = Subscription::new(args, out, notes, stop);
         let end = subscription.follow().await;
+        subscription.settle().await;
         Ok(subscription.finish(&end))
     })?
 }
@@ -84,6 +86,8 @@ struct Subscription<'a, W> {
     reader: Reader,
     /// Where the reader stood when everything was printed last.
     printed: Place,
+    /// Where it acknowledges explicitly.
+    acks: Option<Acks>,
     out: W,
     notes: Notes,
     stop: Stop,
@@ -91,6 +95,8 @@ struct Subscription<'a, W> {
     /// The last trouble that was told, while it lasts.
     trouble: Option<String>,
     silence: Duration,
+    /// The most events that the last answer was to have.
+    asked: Option<u64>,
 }
 
 impl<'a, W: AsyncWrite + Unpin> Subscription<'a, W> {
@@ -100,12 +106,19 @@ impl<'a, W: AsyncWrite + Unpin> Subscription<'a, W> {
             http: Http::new(args.server.url.clone()),
             reader: Reader::new(format(args), args.count),
             printed: Place::default(),
+            acks: match (&args.session, args.ack) {
+                (Some(session), Some(Ack::Explicit)) => {
+                    Some(Acks::new(&args.server.url, session.as_str()))
+                }
+                _ => None,
+            },
             out,
             notes,
             stop,
             backoff: Backoff::new(),
             trouble: None,
             silence: SILENCE,
+            asked: None,
         }
     }
 
@@ -120,6 +133,7 @@ impl<'a, W: AsyncWrite + Unpin> Subscription<'a, W> {
                 }
                 outcome => match (self.reader.goodbye.take(), outcome) {
                     (Some(wait), _) => self.come_back(wait),
+                    (None, _) if self.is_answered_in_full() => Duration::ZERO,
                     (None, Err(Break::Client(error))) => self.lost(error.to_string()),
                     (None, _) if self.args.via.ends() => self.pause(asked.elapsed()),
                     (None, _) => self.lost("the server closed the connection".to_owned()),
@@ -133,14 +147,19 @@ impl<'a, W: AsyncWrite + Unpin> Subscription<'a, W> {
 
     /// Reads one answer: for a stream, until it breaks.
     async fn answer(&mut self) -> Result<(), Break> {
+        // What was printed and not acknowledged would come again.
+        if let Some(acks) = &mut self.acks {
+            let settled = self.stop.or(acks.settle()).await.ok_or(End::Stopped)?;
+            self.settled(settled)?;
+        }
         self.reader.answer = Answer::default();
-        let (target, via, silence) = (self.target(), self.args.via, self.silence);
+        self.asked = ask::limit(self.args, self.printed.received);
+        let target = ask::target(self.args, &self.reader.place, self.asked);
+        let (via, silence) = (self.args.via, self.silence);
         let open = Stream::open(&mut self.http, &target, via, silence);
         let mut stream = self.stop.or(open).await.ok_or(End::Stopped)??;
         loop {
-            let (reader, notes) = (&mut self.reader, &mut self.notes);
-            let mut take = |item: Item<'_>| reader.take(&item, notes);
-            let more = self.stop.or(stream.next(silence, &mut take)).await;
+            let more = self.next(&mut stream).await;
             if self.reader.answer.began {
                 self.went_well();
             }
@@ -149,31 +168,83 @@ impl<'a, W: AsyncWrite + Unpin> Subscription<'a, W> {
             if self.reader.is_full() {
                 return Err(End::Counted.into());
             }
-            if !more.ok_or(End::Stopped)?? {
+            if let Some(reason) = &self.reader.ended {
+                return Err(End::Failed(self.why_ended(reason)).into());
+            }
+            if !more? {
                 return Ok(());
             }
         }
     }
 
-    /// What to ask for: from where the reader stands, or where it was told to begin.
-    fn target(&self) -> String {
-        let last = self.args.last.map(|last| last.to_string());
-        let limit = ANSWER_EVENTS_MAX.to_string();
-        let mut query = vec![("via", self.args.via.name())];
-        query.push(match (&*self.reader.place.position, &last) {
-            ("", Some(last)) => ("last", last),
-            ("", None) => ("since", self.args.since.as_deref().unwrap_or("now")),
-            (position, _) => ("since", position),
-        });
-        match self.args.via {
-            Via::Poll => query.push(("limit", &limit)),
-            Via::Longpoll => {
-                query.extend([("limit", &*limit), ("wait", LONG_POLL_WAIT)]);
+    /// Waits for more of an answer, and acknowledges meanwhile what is due.
+    async fn next(&mut self, stream: &mut Stream) -> Result<bool, Break> {
+        let (reader, notes, silence) = (&mut self.reader, &mut self.notes, self.silence);
+        let mut refused = Vec::new();
+        let result = {
+            let mut take = |item: Item<'_>| reader.take(&item, notes);
+            let mut next = pin!(stream.next(silence, &mut take));
+            loop {
+                let acknowledge = async {
+                    match &mut self.acks {
+                        Some(acks) => acks.go_on().await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    () = self.stop.wished() => break Err(End::Stopped.into()),
+                    more = &mut next => break more.map_err(Break::from),
+                    error = acknowledge => refused.push(error),
+                }
             }
-            Via::Sse | Via::Ws | Via::Ndjson => {}
+        };
+        for error in refused {
+            self.not_acknowledged(&error);
         }
-        let topics: Vec<&str> = self.args.topics.iter().map(|topic| topic.as_str()).collect();
-        self.args.server.url.target(&topics, &query)
+        result
+    }
+
+    /// What became of an acknowledgement. One that the server refuses is given up: what it was for
+    /// may come again.
+    fn settled(&mut self, result: Result<(), ClientError>) -> Result<(), Break> {
+        match result {
+            Err(error) if error.may_pass() => Err(error.into()),
+            Err(error) => {
+                self.not_acknowledged(&error);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn not_acknowledged(&mut self, error: &ClientError) {
+        self.notes.line(&format!("warning: not acknowledged: {error}"));
+    }
+
+    /// Acknowledges what was printed last, at the end.
+    async fn settle(&mut self) {
+        let Some(acks) = &mut self.acks else { return };
+        let why = match tokio::time::timeout(LAST_ACK_WAIT, acks.settle()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the server did not answer in time".to_owned(),
+        };
+        self.notes.line(&format!("warning: the last events are not acknowledged: {why}"));
+    }
+
+    fn why_ended(&self, reason: &str) -> String {
+        let name = self.args.session.as_ref().map_or("", SessionName::as_str);
+        match reason {
+            "session_taken_over" => format!("another connection has become the session `{name}`"),
+            "session_deleted" => format!("the session `{name}` was deleted"),
+            other => format!("the server has ended it: {}", other.escape_debug()),
+        }
+    }
+
+    /// Whether an answer ended because it had as many events as it was to have at most.
+    fn is_answered_in_full(&self) -> bool {
+        !self.args.via.ends() && self.asked.is_some_and(|most| self.reader.answer.events >= most)
     }
 
     /// Prints what is to be printed. Only then does the reader stand behind it.
@@ -194,6 +265,11 @@ impl<'a, W: AsyncWrite + Unpin> Subscription<'a, W> {
                 () = too_late => return Err(End::Stopped),
             }
             self.reader.out.clear();
+        }
+        if let (Some(acks), true) =
+            (&mut self.acks, self.reader.place.received > self.printed.received)
+        {
+            acks.printed(&self.reader.place.position);
         }
         self.printed.clone_from(&self.reader.place);
         Ok(())
@@ -235,7 +311,7 @@ impl<'a, W: AsyncWrite + Unpin> Subscription<'a, W> {
         let events = self.reader.answer.events;
         match self.args.via {
             Via::Longpoll if events == 0 => LONG_POLL_PAUSE.saturating_sub(answer_took),
-            Via::Poll if events < ANSWER_EVENTS_MAX => self.args.interval,
+            Via::Poll if events < ask::EVENTS_MAX => self.args.interval,
             _ => Duration::ZERO,
         }
     }
@@ -279,3 +355,7 @@ fn unprintable(error: &io::Error) -> End {
 #[cfg(test)]
 #[path = "subscribe_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "subscribe_session_tests.rs"]
+mod session_tests;

@@ -8,33 +8,33 @@ use crate::cli::notes::Noted;
 use crate::cli::{Cli, Command};
 use crate::client::pretend::{Pretend, Script, until_close, whole};
 
-const READY: &str = r#"{"type":"ready","position":"P0"}"#;
-const GOODBYE: &str = r#"{"type":"goodbye","retryMs":0}"#;
+pub(super) const READY: &str = r#"{"type":"ready","position":"P0"}"#;
+pub(super) const GOODBYE: &str = r#"{"type":"goodbye","retryMs":0}"#;
 const GAP: &str = r#"{"type":"gap","reason":"trimmed","from":"P1","to":"P5","position":"P5"}"#;
 
-fn event(n: u32) -> String {
+pub(super) fn event(n: u32) -> String {
     format!(
         "{{\"topic\":\"t\",\"position\":\"P{n}\",\"time\":\"2026-11-20T13:48:01.123Z\",\
          \"type\":\"message\",\"contentType\":\"text/plain; charset=utf-8\",\"data\":\"m{n}\"}}"
     )
 }
 
-fn sse(events: &[&str]) -> Vec<u8> {
+pub(super) fn sse(events: &[&str]) -> Vec<u8> {
     let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
     until_close("text/event-stream", &body)
 }
 
-fn ndjson(events: &[&str]) -> Vec<u8> {
+pub(super) fn ndjson(events: &[&str]) -> Vec<u8> {
     until_close("application/x-ndjson; charset=utf-8", &(events.join("\n") + "\n"))
 }
 
-fn poll(events: &[&str], position: &str) -> Vec<u8> {
+pub(super) fn poll(events: &[&str], position: &str) -> Vec<u8> {
     let events = events.join(",");
     let body = format!("{{\"events\":[{events}],\"position\":\"{position}\"}}");
     whole("200 OK", "application/json", &body)
 }
 
-fn ws(events: &[&str]) -> Vec<u8> {
+pub(super) fn ws(events: &[&str]) -> Vec<u8> {
     let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
                 Upgrade: websocket\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n";
     let mut bytes = head.as_bytes().to_vec();
@@ -49,16 +49,18 @@ fn ws(events: &[&str]) -> Vec<u8> {
 }
 
 /// What came of one run.
-struct Ran {
-    end: End,
-    out: String,
-    notes: Vec<String>,
+pub(super) struct Ran {
+    pub(super) end: End,
+    pub(super) out: String,
+    pub(super) notes: Vec<String>,
     /// Request lines.
-    asked: Vec<String>,
+    pub(super) asked: Vec<String>,
+    /// Bodies of the requests that had one.
+    pub(super) sent: Vec<String>,
 }
 
 /// Runs `tidings sub WORDS` against a server with these scripts.
-async fn run(words: &[&str], scripts: Vec<Script>) -> Ran {
+pub(super) async fn run(words: &[&str], scripts: Vec<Script>) -> Ran {
     let server = Pretend::start(scripts).await;
     let url = server.url.to_string();
     let words = ["tidings", "sub", "--url", &url].into_iter().chain(words.iter().copied());
@@ -67,13 +69,17 @@ async fn run(words: &[&str], scripts: Vec<Script>) -> Ran {
     let (notes, stop) = (Notes::kept(&noted), Stop::when(std::future::pending()));
     let mut subscription = Subscription::new(&args, &mut out, notes, stop);
     let end = subscription.follow().await;
+    subscription.settle().await;
     subscription.finish(&end);
     drop(subscription);
+    let requests = server.asked();
+    let bodies = requests.iter().filter(|request| !request.body.is_empty());
     Ran {
         end,
         out: String::from_utf8(out).unwrap(),
         notes: noted.lines(),
-        asked: server.asked().iter().map(|request| request.line().to_owned()).collect(),
+        asked: requests.iter().map(|request| request.line().to_owned()).collect(),
+        sent: bodies.map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect(),
     }
 }
 
@@ -95,7 +101,7 @@ async fn every_way_resumes() {
         ),
     ] {
         let words = ["t", "--via", via, "--raw", "-n", "4"];
-        let Ran { end, out, notes, asked } = run(&words, vec![vec![first], vec![second]]).await;
+        let Ran { end, out, notes, asked, .. } = run(&words, vec![vec![first], vec![second]]).await;
         assert_eq!((end, out.as_str()), (End::Counted, "m1\nm2\nm3\nm4\n"), "{via}");
         let targets = ["now", "P2"].map(|since| format!("GET /t/t?via={via}&since={since}"));
         assert_eq!(asked, targets);

@@ -23,6 +23,9 @@ pub(crate) enum ClientError {
     /// A WebSocket was closed in good order.
     #[error("the server closed the connection: {0}")]
     Closed(String),
+    /// A WebSocket was closed, and the client is not to come back.
+    #[error("the server closed the connection: {0}")]
+    ClosedForGood(String),
     /// Something else answers there.
     #[error("this is no Tidings server: {0} (is the URL right?)")]
     NotTidings(String),
@@ -34,7 +37,9 @@ impl ClientError {
         match self {
             ClientError::Http(_) | ClientError::Closed(_) => true,
             ClientError::Refused(refused) => refused.may_pass(),
-            ClientError::Decode(_) | ClientError::NotTidings(_) => false,
+            ClientError::Decode(_) | ClientError::NotTidings(_) | ClientError::ClosedForGood(_) => {
+                false
+            }
         }
     }
 }

@@ -91,7 +91,13 @@ const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b'*');
 
 impl ServerUrl {
-    /// The target of one or more topics: `/t/chat/room1?since=now`, `/t?topic=a&topic=b`.
+    /// The target of a session's acknowledgements: `/s/NAME/ack`.
+    pub(crate) fn ack_target(&self, session: &str) -> String {
+        format!("{}/s/{}/ack", self.prefix, utf8_percent_encode(session, ENCODED))
+    }
+
+    /// The target of topics, which a session need not name: `/t/chat/room1?since=now`,
+    /// `/t?topic=a&topic=b`, `/t?session=s`.
     pub(crate) fn target(&self, topics: &[impl AsRef<str>], query: &[(&str, &str)]) -> String {
         let mut target = format!("{}/t", self.prefix);
         let mut pairs = Vec::new();
@@ -159,5 +165,7 @@ mod tests {
             url.target(&["a", "b&topic=c/*"], &[("via", "sse")]),
             "/pre/t?topic=a&topic=b%26topic%3Dc/*&via=sse"
         );
+        assert_eq!(url.target(&[""; 0], &[("session", "ä b")]), "/pre/t?session=%C3%A4%20b");
+        assert_eq!(url.ack_target("ä?b"), "/pre/s/%C3%A4%3Fb/ack");
     }
 }

@@ -23,6 +23,9 @@ use super::http::{Http, refused, root, short_body};
 use super::io::Io;
 use super::item::{Decode, DecodeError, EVENT_BYTES_MAX, Event, Item};
 
+/// The close code for a session that is another connection's now, or no more (the guide on HTTP).
+const SESSION_ENDED: u16 = 4409;
+
 /// Most bytes taken from the socket in one read.
 const READ_BYTES_MAX: usize = 64 * 1024;
 
@@ -33,8 +36,8 @@ pub(crate) struct WsDecoder {
     scratch: Vec<u8>,
     /// What has to be sent back.
     replies: Vec<u8>,
-    /// Why the server closes, when it said so.
-    closed: Option<String>,
+    /// Why the server closes, when it said so, and whether it is for good.
+    closed: Option<(String, bool)>,
 }
 
 impl WsDecoder {
@@ -68,8 +71,10 @@ impl Decode for WsDecoder {
                 Frame::Close { code, reason } => {
                     let answer = close_payload(code.unwrap_or(CloseCode::NORMAL), "");
                     write_masked_frame(&mut self.replies, Opcode::Close, &answer, rand::random());
+                    let for_good = code.is_some_and(|code| code.get() == SESSION_ENDED);
                     let code = code.map_or_else(|| "no code".to_owned(), |code| code.to_string());
-                    self.closed = Some(format!("{code} {reason}").trim_end().to_owned());
+                    self.closed =
+                        Some((format!("{code} {reason}").trim_end().to_owned(), for_good));
                 }
                 // Payloads as they are come only when asked for; pongs are asked for by no one.
                 Frame::Binary(_) | Frame::Pong(_) => {}
@@ -151,7 +156,8 @@ impl WsStream {
             write.map_err(|_| HttpError::Silent(silence))?.map_err(lost)?;
         }
         match self.decoder.closed.take() {
-            Some(why) => Err(ClientError::Closed(why)),
+            Some((why, false)) => Err(ClientError::Closed(why)),
+            Some((why, true)) => Err(ClientError::ClosedForGood(why)),
             None => Ok(true),
         }
     }
@@ -196,7 +202,7 @@ mod tests {
         let close = close_payload(CloseCode::SERVICE_RESTART, "restart");
         let bytes = [frame(Opcode::Ping, b"1"), frame(Opcode::Close, &close)].concat();
         decoder.feed(&bytes, &mut |_| unreachable!()).unwrap();
-        assert_eq!(decoder.closed.as_deref(), Some("1012 restart"));
+        assert_eq!(decoder.closed, Some(("1012 restart".to_owned(), false)));
         let mut server = Decoder::new(Role::Server, Limits::default());
         let mut replies = &mut decoder.replies[..];
         assert_eq!(server.decode(&mut replies), Ok(Some(Frame::Pong(b"1"[..].into()))));
