@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod crash;
+mod fuzz;
 mod say;
 mod setup;
 mod shell;
@@ -12,7 +13,7 @@ mod sim;
 mod steps;
 mod tidy;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -66,6 +67,17 @@ enum Command {
         #[arg(long, value_name = "S")]
         seed: Option<u64>,
     },
+    /// Run the fuzz targets, or one of them
+    Fuzz {
+        /// The target: a file's name in fuzz/targets [default: all]
+        target: Option<String>,
+        /// How long each
+        #[arg(long, value_name = "N", default_value_t = fuzz::SECONDS)]
+        seconds: u64,
+        /// Run it on this one input instead
+        #[arg(long, value_name = "FILE", requires = "target")]
+        input: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -77,6 +89,9 @@ fn main() -> ExitCode {
         }
         Command::Bench { arguments } => bench::run(&arguments),
         Command::Tidy => tidy::run(),
+        Command::Fuzz { target, seconds, input } => {
+            fuzz::run(&fuzz::Options { target, seconds, input })
+        }
         Command::Crash { rounds, seed } => crash::run(rounds, seed),
         Command::Sim { seed, seeds } => sim::run(sim::seeds(seed, seeds)),
     });

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use crate::{bench, say, setup, shell, sim, tidy};
+use crate::{bench, fuzz, say, setup, shell, sim, tidy};
 
 /// How much of the checks is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,6 +108,13 @@ pub(crate) const STEPS: &[Step] = &[
         run: |_| bench::smoke(),
     },
     Step {
+        name: "fuzz",
+        about: "every codec under whatever bytes, for some seconds each",
+        needs: &[],
+        mode: Mode::Full,
+        run: |_| fuzz(),
+    },
+    Step {
         name: "sim",
         about: "the whole house, simulated from some hundred seeds",
         needs: &[],
@@ -153,6 +160,13 @@ fn e2e() -> anyhow::Result<()> {
     // Otherwise a log gets a form that is made for programs.
     let mut command = shell::command(npm, ["test", "--", "--test-reporter=spec"]);
     shell::run(command.current_dir("tests/e2e").env("TIDINGS_BIN", binary()?))
+}
+
+fn fuzz() -> anyhow::Result<()> {
+    // It is a workspace of its own, which no other step sees.
+    let mut format = shell::cargo(["fmt", "--", "--check"]);
+    shell::run(format.current_dir(fuzz::FOLDER))?;
+    fuzz::run(&fuzz::Options { target: None, seconds: fuzz::SECONDS, input: None })
 }
 
 /// What builds the server as it is released.

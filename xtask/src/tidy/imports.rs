@@ -55,6 +55,7 @@ const ROOMS: &[Room] = &[
         // What is timed without sockets is the house itself.
         tests: &[HOST, PROTOCOL, TESTKIT, "tidings-sse", "tidings-websocket"],
     },
+    Room { folder: "fuzz", code: Own::AllBut(&[NET, SERVER]), tests: &[] },
     Room { folder: "xtask", code: Own::Only(&[TESTKIT, TESTS]), tests: &[] },
 ];
 

@@ -9,7 +9,8 @@ use std::io;
 
 use super::export;
 use super::files::{Disk, LOCK, read_fully};
-use super::format::{self, HEADER_BYTES_MAX, SegmentHeader};
+use super::format;
+use super::header::{HEADER_BYTES_MAX, SegmentHeader};
 use super::identity::{self, Identity};
 use super::recover::Damage;
 use super::{marks, unflushed};
