@@ -55,7 +55,7 @@ impl Keeper {
         };
         // What is not copied is remembered before it goes.
         let mut marks = self.marks.clone();
-        marks.trims = self.shared.state().gone();
+        marks.trims = self.gone();
         let tokens: Vec<_> =
             run.iter().map(|s| (s.header.base, s.header.salt, s.tokens.clone())).collect();
         self.carry_over(&mut marks, &tokens);

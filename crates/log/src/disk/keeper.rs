@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
-use tidings_model::GapReason;
+use tidings_model::{GapReason, Topic};
 
 use super::Shared;
 use super::files::DiskFile;
@@ -119,11 +119,11 @@ impl Keeper {
                 dead.push((base, segment.header.salt, segment.tokens.clone()));
                 state.note_gone(index);
             }
-            marks.trims = state.gone();
         }
         if dead.is_empty() {
             return Ok(false);
         }
+        marks.trims = self.gone();
         self.carry_over(&mut marks, &dead);
         self.save(marks)?;
         let mut state = self.shared.state();
@@ -133,6 +133,16 @@ impl Keeper {
             self.remove_files(base);
         }
         Ok(true)
+    }
+
+    /// What has to be remembered of topics.
+    pub(super) fn gone(&self) -> Vec<(Topic, u64)> {
+        // There may be very many, and others shall have their turn in between.
+        let (mut gone, mut from) = (Vec::new(), Some(0));
+        while let Some(next) = from {
+            from = self.shared.state().gone(next, &mut gone);
+        }
+        gone
     }
 
     /// Tokens that are still of use go from segments to the marks.

@@ -31,6 +31,7 @@ mod segment;
 mod state;
 mod stats;
 mod topics;
+mod trims;
 mod unflushed;
 mod waste;
 mod window;
@@ -152,8 +153,12 @@ impl DiskLog {
         state.now = now;
         state.synced = state.end;
         state.retain_all(now, &options.policy);
-        marks.remember(std::mem::take(&mut state.remembered), now.saturating_sub(options.remember));
-        state.remembered = marks.tokens.clone();
+        let since = now.saturating_sub(options.remember);
+        marks.remember([], since);
+        state.remembered.extend(marks.tokens.iter().cloned());
+        state.remembered.retain(|remembered| remembered.time >= since);
+        state.remembered.sort_by_key(|remembered| remembered.last.offset);
+        state.remembered.dedup_by_key(|remembered| remembered.last.offset);
         let shared = Arc::new(Shared {
             kind: options.kind,
             epoch,

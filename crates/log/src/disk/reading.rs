@@ -12,6 +12,7 @@ use super::cold::Cold;
 use super::segment::Segment;
 use super::state::State;
 use super::topics::NumberHashing;
+use super::trims::Trim;
 use crate::{Budget, Cursor, Found, ReadEnd, Scan};
 
 /// Most steps of one read: a step is a record or a topic that is looked at. Bounds how long the lock
@@ -89,13 +90,14 @@ impl State {
             return untold.map(|topic| topic.trimmed).max();
         }
         let untold = self.trims_after(from);
-        let matching = untold.filter(|(number, _)| wanted.matches(&self.topics.get(*number).name));
-        matching.map(|&(_, offset)| offset).max()
+        let matching = untold.filter(|trim| wanted.matches(&self.topics.get(trim.topic).name));
+        matching.map(|trim| trim.offset).max()
     }
 
-    fn trims_after(&self, from: Cursor) -> impl Iterator<Item = &(u32, u64)> {
-        let untold = self.trims.range((Excluded(from.told), Unbounded)).map(|(_, trim)| trim);
-        untold.filter(move |(_, offset)| *offset > from.offset)
+    fn trims_after(&self, from: Cursor) -> impl Iterator<Item = &Trim> {
+        self.trims.after(from.told).filter(move |trim| {
+            trim.offset > from.offset && self.topics.get(trim.topic).trim == trim.loss
+        })
     }
 
     /// The record at this offset, if it is among the newest.
@@ -106,7 +108,8 @@ impl State {
     }
 
     pub(super) fn scan(&self, from: Cursor, most: usize, seen: &mut Scan) -> Cursor {
-        seen.trimmed.extend(self.trims_after(from).map(|(n, _)| self.topics.get(*n).name.clone()));
+        let trimmed = self.trims_after(from).map(|trim| &self.topics.get(trim.topic).name);
+        seen.trimmed.extend(trimmed.cloned());
         let mut looked_at = 0;
         for segment in self.segments.range(self.segment_from(from.offset + 1)..) {
             for row in segment.rows.row_from(from.offset + 1)..segment.rows.len() {

@@ -12,6 +12,9 @@ use crate::{Policy, Retention};
 /// Most topics whose age is checked in one tick; the next tick goes on where this one ended.
 const AGED_MAX: usize = 4096;
 
+/// Of so many topics at once it is told what is gone. Bounds how long the log's lock is held.
+const GONE_MAX: usize = 16_384;
+
 /// Most steps of a tick. Bounds how long the log's lock is held.
 const STEPS_MAX: usize = 65_536;
 
@@ -73,26 +76,34 @@ impl State {
         let first = topic.first;
         topic.count -= 1;
         topic.bytes -= bytes;
-        topic.first = next.unwrap_or(0);
+        (topic.first, topic.hint) = next.unwrap_or_default();
         if !expired {
             self.note_trim(number, first);
         }
     }
 
-    /// The offset of the record after this one in its topic, if there is one.
-    fn next_kept(&self, number: u32, holder: usize, row: usize, steps: &mut usize) -> Option<u64> {
+    /// The offset of the record after this one in its topic, if there is one, and a hint where it
+    /// is.
+    fn next_kept(
+        &self,
+        number: u32,
+        holder: usize,
+        row: usize,
+        steps: &mut usize,
+    ) -> Option<(u64, u32)> {
         *steps = steps.saturating_sub(1);
-        if self.topics.get(number).count == 1 {
+        let topic = self.topics.get(number);
+        if topic.count == 1 {
             return None;
         }
         let rows = &self.segments[holder].rows;
-        if let Some(next) = rows.of_topic(number, row + 1).next() {
-            return Some(rows.offset(next));
+        if let Some((next, hint)) = rows.next(row, topic.hint) {
+            return Some((rows.offset(next), hint));
         }
         self.segments.range(holder + 1..).find_map(|segment| {
             *steps = steps.saturating_sub(1);
             let next = segment.rows.of_topic(number, 0).next()?;
-            Some(segment.rows.offset(next))
+            Some((segment.rows.offset(next), 0))
         })
     }
 
@@ -133,16 +144,19 @@ impl State {
         let rows = Arc::clone(rows);
         for (number, range) in rows.topics() {
             let topic = self.topics.get_mut(number);
-            let offsets = range.map(|index| rows.offset_of(index));
-            let lost =
-                offsets.take_while(|&offset| offset <= topic.trimmed && !topic.keeps(offset));
-            topic.gone = lost.last().unwrap_or(0).max(topic.gone);
+            let kept_from = if topic.count > 0 { topic.first } else { u64::MAX };
+            let lost = rows.lower_bound(range.clone(), kept_from.min(topic.trimmed + 1));
+            if lost > range.start {
+                topic.gone = topic.gone.max(rows.offset_of(lost - 1));
+            }
         }
     }
 
-    /// What has to be remembered of topics whose records no file holds any more.
-    pub(super) fn gone(&self) -> Vec<(Topic, u64)> {
-        let gone = self.topics.iter().filter(|topic| topic.gone > 0);
-        gone.map(|topic| (topic.name.clone(), topic.gone)).collect()
+    /// What has to be remembered of the next topics from number `from` on whose records no file holds
+    /// any more, and where to go on, if there are more.
+    pub(super) fn gone(&self, from: usize, gone: &mut Vec<(Topic, u64)>) -> Option<usize> {
+        let topics = self.topics.iter().skip(from).take(GONE_MAX).filter(|topic| topic.gone > 0);
+        gone.extend(topics.map(|topic| (topic.name.clone(), topic.gone)));
+        Some(from + GONE_MAX).filter(|&next| next < self.topics.len())
     }
 }

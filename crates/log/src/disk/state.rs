@@ -9,6 +9,7 @@ use tidings_model::{GapReason, Mark, Record, Time, Topic};
 use super::rows::{Packed, Row, Rows, SealedRows};
 use super::segment::Segment;
 use super::topics::{TopicState, Topics};
+use super::trims::{Trim, Trims};
 use super::waste::Heap;
 use crate::Remembered;
 
@@ -34,8 +35,8 @@ pub(super) struct State {
     pub(super) hot: VecDeque<(Arc<Record>, u32)>,
     hot_bytes: u64,
     pub(super) loss_count: u64,
-    /// The last trim of each topic, by its number among all losses: the topic and the offset.
-    pub(super) trims: BTreeMap<u64, (u32, u64)>,
+    /// The last trim of each topic.
+    pub(super) trims: Trims,
     /// Ranges that were lost whatever their topics, by their number among all losses: the last
     /// offset of each, and why.
     pub(super) lost: BTreeMap<u64, (u64, GapReason)>,
@@ -60,7 +61,7 @@ impl State {
             hot: VecDeque::new(),
             hot_bytes: 0,
             loss_count: 0,
-            trims: BTreeMap::new(),
+            trims: Trims::default(),
             lost: BTreeMap::new(),
             next_aged: 0,
             remembered: Vec::new(),
@@ -186,10 +187,11 @@ impl State {
     pub(super) fn note_trim(&mut self, number: u32, offset: u64) {
         self.loss_count += 1;
         let topic = self.topics.get_mut(number);
-        self.trims.remove(&topic.trim);
         topic.trim = self.loss_count;
         topic.trimmed = topic.trimmed.max(offset);
-        self.trims.insert(topic.trim, (number, topic.trimmed));
+        self.trims.push(Trim { loss: topic.trim, topic: number, offset: topic.trimmed });
+        let topics = &self.topics;
+        self.trims.tidy(topics.len(), |trim| topics.get(trim.topic).trim == trim.loss);
     }
 
     /// The first segment that stands for this offset or a later one.

@@ -14,7 +14,7 @@ use crate::{Policy, Retention};
 /// How far ahead a topic is looked for among those of another segment.
 const AHEAD_MAX: usize = 8;
 
-/// In place of a topic's number: it has none yet.
+/// In place of a number: there is none yet.
 pub(super) const UNKNOWN: u32 = u32::MAX;
 
 /// The topics a log knows.
@@ -108,8 +108,10 @@ pub(super) struct TopicState {
     pub(super) trim: u64,
     /// The highest of those that no file holds any more.
     pub(super) gone: u64,
+    /// Where in its segment's list of rows by topic the first record is, perhaps.
+    pub(super) hint: u32,
     /// Which of the retentions is its own, once it was asked for.
-    retention: Option<u32>,
+    retention: u32,
 }
 
 impl Topics {
@@ -161,7 +163,8 @@ impl Topics {
             trimmed: 0,
             trim: 0,
             gone: 0,
-            retention: None,
+            hint: 0,
+            retention: UNKNOWN,
         });
         // Whoever finds the number finds what belongs to it.
         let mut names = self.names.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -194,8 +197,8 @@ impl Topics {
     /// What is kept of a topic. The policy is asked once for each.
     pub(super) fn retention(&mut self, number: u32, policy: &Policy) -> Retention {
         let topic = &mut self.list[number as usize];
-        if let Some(own) = topic.retention {
-            return self.retentions[own as usize];
+        if topic.retention != UNKNOWN {
+            return self.retentions[topic.retention as usize];
         }
         let retention = policy(&topic.name);
         let known = self.retentions.iter().position(|known| *known == retention);
@@ -203,7 +206,7 @@ impl Topics {
             self.retentions.push(retention);
             self.retentions.len() - 1
         });
-        topic.retention = Some(own as u32);
+        topic.retention = own as u32;
         retention
     }
 }

@@ -132,6 +132,18 @@ impl Rows {
         }
     }
 
+    /// The row after this one in its topic, and where it stands in a list that knows such things.
+    /// `hint` is where this one stands, or was when it was last asked for.
+    pub(super) fn next(&self, row: usize, hint: u32) -> Option<(usize, u32)> {
+        match self.view() {
+            View::Open(rows) => rows.next(row).map(|next| (next, 0)),
+            View::Sealed(rows) => {
+                let index = rows.index_of(row, hint as usize);
+                rows.next_of_topic(row, index).map(|next| (next, index as u32 + 1))
+            }
+        }
+    }
+
     /// The rows of a topic, the last one first.
     pub(super) fn of_topic_backwards(&self, topic: u32) -> Backwards<'_> {
         Backwards(match self.view() {

@@ -190,6 +190,24 @@ impl SealedRows {
         self.offset(self.row(index))
     }
 
+    /// The first place in a topic's part of that list whose offset is not less; the part's end when
+    /// there is none.
+    pub(in crate::disk) fn lower_bound(&self, range: Range<usize>, offset: u64) -> usize {
+        self.by_topic.lower_bound(range, self.row_from(offset) as u64)
+    }
+
+    /// Where a row stands in the list of rows by topic, which is perhaps at `hint`.
+    pub(super) fn index_of(&self, row: usize, hint: usize) -> usize {
+        let is_there = hint < self.by_topic.len() && self.row(hint) == row;
+        if is_there { hint } else { self.rows_of(self.topic(row), row).start }
+    }
+
+    /// The row behind this one in its topic, of which that is the place.
+    pub(super) fn next_of_topic(&self, row: usize, index: usize) -> Option<usize> {
+        let next = (index + 1 < self.by_topic.len()).then(|| self.row(index + 1))?;
+        (self.topic.get(next) == self.topic.get(row)).then_some(next)
+    }
+
     /// Where a row's record begins and ends in the file.
     pub(in crate::disk) fn place(&self, row: usize) -> Range<u32> {
         let end = if row + 1 < self.len() { self.at.get(row + 1) as u32 } else { self.end_at };
