@@ -40,6 +40,8 @@ async function stranger() {
       const script = document.createElement("script");
       script.src = `${url}/t/${topic}?via=jsonp&callback=${name}&${query}`;
       script.onerror = () => fail(new Error("the script did not load"));
+      // It runs before that; when it has called nothing by then, it is no program.
+      script.onload = () => fail(new Error("the script called nothing"));
       document.head.append(script);
     });
   }, server.url);

@@ -7,6 +7,8 @@
 
 mod client;
 mod negotiate;
+mod parcel;
+mod piggyback;
 
 use std::sync::Arc;
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use http::StatusCode;
 use tidings_protocol::{Method, Mount, Problem, Protocol, Request, Settings, Transport, ask};
 
+use crate::piggyback::Piggyback;
+
 /// Every transport there is, and what they need to know.
 #[derive(Clone)]
 pub struct Registry {
@@ -44,9 +46,13 @@ impl Registry {
         self.transports
     }
 
-    /// A machine of a transport.
+    /// A machine of a transport. Answers that are not what is read can take events along.
     pub fn open(&self, transport: &Transport) -> Box<dyn Protocol> {
-        (transport.open)(&self.settings)
+        let machine = (transport.open)(&self.settings);
+        match transport.mount {
+            Mount::Publish | Mount::Under { .. } => Box::new(Piggyback::new(machine)),
+            _ => machine,
+        }
     }
 
     /// Finds the transport a request is for.
@@ -214,7 +220,7 @@ fn prefers_page(accept: &str, quality_of_data: f32) -> bool {
 }
 
 /// How much `accept` likes a media type: the quality of the most specific range that matches.
-fn quality(accept: &str, media_type: &str) -> f32 {
+pub(crate) fn quality(accept: &str, media_type: &str) -> f32 {
     let main = media_type.split('/').next().unwrap_or_default();
     let mut best = (0, 0.0);
     for range in accept.split(',') {

@@ -8,3 +8,4 @@ mod crowds;
 mod feeds;
 mod jsonp;
 mod page;
+mod piggyback;

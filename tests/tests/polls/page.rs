@@ -45,6 +45,9 @@ fn an_address_cannot_put_anything_into_head_or_page() {
             }
         }
     }
+    let sent = send(&server, &format!("/t/a?via=page&last={poison}"), "data=x");
+    let location = "?via=page&last=%0D%0ASet-Cookie%3A%20a%3Db%0D%0A%0D%0A%3Cscript%3E%22%27%3E%00";
+    assert_eq!((sent.status, sent.header("location")), (303, Some(location)));
     for (target, status) in [
         (format!("/t/a{poison}?via=page"), 400),
         (format!("/t?via=page&topic={poison}"), 400),
