@@ -51,6 +51,11 @@ impl Via {
         Via::V1,
     ];
 
+    /// Those that read any history to its end on one connection: an answer that a browser keeps in
+    /// memory ends before it is too large.
+    pub const ENDLESS: [Via; 7] =
+        [Via::Sse, Via::LongPoll, Via::Multipart, Via::Ws, Via::Ndjson, Via::Poll, Via::V1];
+
     /// The name that `?via=` knows it by; `tidings.v1` has none.
     pub fn name(self) -> &'static str {
         match self {

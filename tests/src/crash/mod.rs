@@ -191,7 +191,7 @@ impl Series {
     fn settle(&mut self, server: &Server, summary: &mut Summary) {
         self.fence += 1;
         server.publish(FENCE, self.fence.to_string());
-        let via = Via::ALL[self.random.below(Via::ALL.len() as u64) as usize];
+        let via = Via::ENDLESS[self.random.below(Via::ENDLESS.len() as u64) as usize];
         let mut reader = Reader::open(server, via, &[ALL], &self.position);
         while self.ledger.last(FENCE) < self.fence {
             take(&mut self.ledger, &mut reader);

@@ -30,6 +30,7 @@ const MESSAGE_BYTES: usize = 200;
 const REOPENED_MESSAGES: u64 = 5_000_000;
 /// Messages in a batch, batches under way, and whether it is enough that the system has them.
 const LOADS: &[(usize, usize, bool)] = &[
+    (1, 1, false),
     (1, 4, false),
     (16, 4, false),
     (1024, 4, false),
