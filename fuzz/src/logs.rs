@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_log::{
-    Batch, Budget, Cursor, Damage, DiskLog, DiskOptions, Level, Log, ReadEnd, Retention, Token,
+    Batch, Budget, Cursor, Damage, DiskLog, DiskOptions, Level, Log, ReadEnd, Retention, Threads,
+    Token,
 };
 use tidings_model::{
     EventType, Headers, IdempotencyKey, LogKind, Message, Record, Selection, Time, Topic,
@@ -38,6 +39,7 @@ pub(crate) fn open(disk: &FakeDisk) -> std::io::Result<(DiskLog, Vec<Damage>)> {
         salt: Box::new(move || salt.fetch_add(1, Ordering::Relaxed)),
         segment_bytes: Some(SEGMENT_BYTES),
         flush_within: Duration::from_secs(60),
+        threads: Threads::Own,
     };
     DiskLog::open(Box::new(disk.clone()), options, NOW)
 }

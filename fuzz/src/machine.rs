@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tidings_model::{
     Durability, IdempotencyKey, Managed, Message, Position, Published, Refusal, Time,
@@ -37,10 +36,9 @@ pub(crate) const BATCH_MESSAGES_MAX: usize = 50;
 impl Machine {
     pub(crate) fn new(transport: &Transport) -> Machine {
         let settings = Settings {
-            heartbeat: Duration::from_secs(15),
-            long_poll_max: Duration::from_secs(60),
             batch_messages_max: BATCH_MESSAGES_MAX,
             subscriptions_max: 8,
+            ..Settings::default()
         };
         let machine = (transport.open)(&Arc::new(settings));
         Machine { machine, texts: Vec::new(), published: Vec::new(), response: None, ended: false }

@@ -68,9 +68,9 @@ test("of two pages the second has the session, and the first does not take it ba
   assert.deepEqual(await heard(second, "goodbye"), []);
   assert.deepEqual(await heard(first, "message"), []);
   assert.equal(await first.evaluate(() => window.opened), 1);
-  // It waits; it has not given up. Whoever uses that page can have the session again.
-  assert.equal(await first.evaluate(() => window.source.readyState === EventSource.CONNECTING), true);
-  await first.evaluate(() => window.source.close());
+  // It came back once, was told to stay away, and has given up. Whoever uses that page can have the
+  // session again.
+  assert.equal(await first.evaluate(() => window.source.readyState === EventSource.CLOSED), true);
   await first.evaluate(listen, "/t/pages?session=pages");
   await hears(second, "now the second is told", "goodbye", 1);
   await server.publish("pages", "4");
@@ -151,7 +151,8 @@ test("eventsource: it stays away, too, and hands over to a WebSocket what it had
   assert.equal(said[1].reason, "session_taken_over");
   // The server pings as often as it sends heartbeats.
   await until("time enough to come back", () => line.pings >= HEARTBEATS, 20_000);
-  assert.deepEqual(requests, [null]);
+  // It came back with the goodbye's id, and was told to stay away.
+  assert.deepEqual(requests, [null, "session_taken_over"]);
   assert.ok(!line.said.some((frame) => frame.type === "goodbye"));
   source.close();
   // And a WebSocket is closed with the code for it.

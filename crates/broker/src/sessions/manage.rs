@@ -146,7 +146,13 @@ impl Broker {
         let mut acked = state.acked;
         for log in LogKind::ALL {
             // What the session does not read is none of its business.
-            let (Some(mark), Some(_)) = (position.get(log), state.acked.get(log)) else { continue };
+            let (Some(mark), Some(known)) = (position.get(log), state.acked.get(log)) else {
+                continue;
+            };
+            // Before it is told that a log began anew, a session stands where it stood before.
+            if mark == known {
+                continue;
+            }
             let Mark { epoch, offset } = self.log(log).end();
             if mark.epoch != epoch {
                 return done(Err(Refusal::PositionForeign));
