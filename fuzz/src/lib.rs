@@ -6,8 +6,6 @@
 pub mod ask;
 pub mod batch;
 pub mod log_damage;
-pub mod log_index;
-pub mod log_marks;
 pub mod log_segment;
 pub mod position;
 pub mod topics;

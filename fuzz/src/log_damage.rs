@@ -49,7 +49,7 @@ pub fn run(data: &[u8]) {
 fn change(disk: &FakeDisk, input: &mut Input<'_>) {
     let names = disk.names();
     let Some(name) = names.get(usize::from(input.byte()) % names.len().max(1)) else { return };
-    // Without it, or with another one, it is another log: that is what `log_marks` is for.
+    // Without it, or with another one, it is another log.
     if name == "tidings" {
         return;
     }
