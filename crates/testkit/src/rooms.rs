@@ -81,14 +81,19 @@ impl Rooms {
         })
     }
 
-    /// Gives a client the outcomes it waits for.
+    /// Gives a client the outcomes it waits for, and those of what it does about them.
     pub fn settle(&mut self, owner: Owner, client: &mut Client, carrier: &mut dyn Carrier) {
-        let mut mail = self.outcomes.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let arrived = std::mem::take(&mut *mail);
-        drop(mail);
-        for (to, outcome) in arrived {
-            assert_eq!(to, owner, "an outcome for somebody else");
-            self.house(|house| client.ended(outcome, house, carrier));
+        loop {
+            let mut mail = self.outcomes.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let arrived = std::mem::take(&mut *mail);
+            drop(mail);
+            if arrived.is_empty() {
+                return;
+            }
+            for (to, outcome) in arrived {
+                assert_eq!(to, owner, "an outcome for somebody else");
+                self.house(|house| client.ended(outcome, house, carrier));
+            }
         }
     }
 

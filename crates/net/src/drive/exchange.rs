@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use tidings_host::Carrier;
+use tidings_host::{Carrier, Outcome};
 use tidings_model::Time;
 use tidings_protocol::{CloseReason, Response};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -206,7 +206,7 @@ impl Exchange {
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let local = Rc::clone(&self.wire.local);
         let now = local.clock.now();
-        let _ = self.guest.seat.news(cx.waker());
+        let news = self.guest.seat.news(cx.waker());
         if self.wire.is_over(now) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
@@ -214,15 +214,24 @@ impl Exchange {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
         self.wire.out.borrow(&mut local.queue.borrow_mut());
-        let result = self.speak(&local, now, cx);
+        let result = self.speak(&local, news.outcomes, now, cx);
         self.wire.out.give_back(&mut local.queue.borrow_mut());
         self.guest.seat.set_deadline(self.wire.deadline());
         result
     }
 
     /// Feeds and writes once; where there is more, others get their turn first.
-    fn speak(&mut self, local: &Local, now: Time, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn speak(
+        &mut self,
+        local: &Local,
+        outcomes: Vec<Outcome>,
+        now: Time,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         let Exchange { guest: Guest { client, .. }, wire, closing_told } = self;
+        for outcome in outcomes {
+            local.house(|house| client.ended(outcome, house, wire));
+        }
         if local.shared.is_closing() && !*closing_told {
             *closing_told = true;
             let come_back = local.shared.come_back();
