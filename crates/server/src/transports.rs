@@ -22,4 +22,5 @@ pub(crate) static TRANSPORTS: &[&Transport] = &[
     &tidings_page::PAGE,
     &tidings_publish::PUBLISH,
     &tidings_sessions::SESSIONS,
+    &tidings_pushlet::PUSHLET,
 ];

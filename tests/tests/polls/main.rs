@@ -9,3 +9,4 @@ mod feeds;
 mod jsonp;
 mod page;
 mod piggyback;
+mod pushlet;
