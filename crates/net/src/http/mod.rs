@@ -7,6 +7,7 @@ mod answer;
 mod gzip;
 pub(crate) mod head;
 mod origin;
+pub(crate) mod run;
 mod service;
 mod tracked;
 mod upgrade;
