@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 #[derive(Debug, Default)]
 pub struct Stats {
     connections: AtomicUsize,
+    streams: AtomicUsize,
     accepted: AtomicU64,
     refused: AtomicU64,
 }
@@ -23,14 +24,33 @@ impl Stats {
         self.connections.load(Ordering::Relaxed)
     }
 
+    /// Requests under way on HTTP/2 connections now.
+    pub fn streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    /// What counts against the limit of connections: a stream of HTTP/2 costs what a connection of
+    /// HTTP/1.1 does.
+    pub(crate) fn load(&self) -> usize {
+        self.connections() + self.streams()
+    }
+
     /// Connections accepted since the start.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// Connections turned away because there were too many.
+    /// Connections and streams turned away because there were too many.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stream_begins(&self) {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stream_ends(&self) {
+        self.streams.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn refuse_one(&self) {

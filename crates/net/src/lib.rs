@@ -9,6 +9,7 @@ mod clock;
 mod connection;
 mod drive;
 mod http;
+mod http2;
 mod listen;
 mod loaders;
 mod local;

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rand::RngExt;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tidings_broker::Broker;
 use tidings_host::Registry;
 use tidings_model::ComeBack;
+use tidings_protocol::Problem;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
@@ -58,6 +58,10 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stats(&self) -> &Arc<Stats> {
+        &self.stats
     }
 
     /// When a client that is sent away should come back.
@@ -168,7 +172,7 @@ impl Server {
                 }
             };
             let stats = &self.shared.stats;
-            if stats.connections() >= self.options.connections_max {
+            if stats.load() >= self.options.connections_max {
                 stats.refuse_one();
                 refuse(&stream, self.options.connections_max);
                 continue;
@@ -217,16 +221,22 @@ fn prepare(stream: &TcpStream, options: &Options) -> io::Result<()> {
 
 /// Turns a connection away without giving it anything but the reason.
 fn refuse(stream: &TcpStream, most: usize) {
-    let problem = tidings_protocol::Problem::new(
+    let answer = crate::http::head::whole(
+        &too_many(most).to_response(),
+        crate::http::head::Connection::Close,
+    );
+    // A new socket takes this at once; if not, closing says enough.
+    let _ = stream.try_write(&answer);
+}
+
+/// Why a connection, or a stream of one, is turned away.
+pub(crate) fn too_many(most: usize) -> Problem {
+    Problem::new(
         http::StatusCode::SERVICE_UNAVAILABLE,
         "too_many_connections",
         format!("the server has {most} connections, which is the most it may"),
         "come back later, or have the operator raise limits.connections",
-    );
-    let answer =
-        crate::http::head::whole(&problem.to_response(), crate::http::head::Connection::Close);
-    // A new socket takes this at once; if not, closing says enough.
-    let _ = stream.try_write(&answer);
+    )
 }
 
 /// What a serving thread is started with.
@@ -258,7 +268,7 @@ async fn serve(serving: Serving, mut receiver: mpsc::UnboundedReceiver<Handover>
         match TcpStream::from_std(stream) {
             Ok(stream) => {
                 let connection = Connection::new(stream, counted);
-                local.spawn(crate::http::serve(Rc::clone(&local), connection, Bytes::new()));
+                local.spawn(crate::http::accept(Rc::clone(&local), connection));
             }
             Err(error) => tracing::warn!(%error, "cannot serve a connection"),
         }

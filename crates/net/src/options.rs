@@ -16,8 +16,10 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Serving threads.
     pub threads: usize,
-    /// Most connections at once.
+    /// Most connections at once; each stream of HTTP/2 counts as one.
     pub connections_max: usize,
+    /// Most streams at once on one connection of HTTP/2.
+    pub streams_max: usize,
     /// Most bytes of a request's head.
     pub head_bytes_max: usize,
     /// Most bytes of a request's body.
@@ -30,7 +32,7 @@ pub struct Options {
     pub body_wait: Duration,
     /// How long a connection may idle between requests.
     pub keep_alive: Duration,
-    /// A WebSocket peer that was silent for so long is pinged.
+    /// A peer that was silent for so long is pinged, over WebSocket and HTTP/2.
     pub heartbeat: Duration,
     /// How long a pinged peer may take to show that it is there.
     pub pong_wait: Duration,

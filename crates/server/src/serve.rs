@@ -141,6 +141,7 @@ fn options(config: &Config) -> Options {
         listen: config.listen,
         threads: if config.threads == 0 { cores } else { config.threads },
         connections_max: config.limits.connections,
+        streams_max: config.limits.streams,
         head_bytes_max: config.http.header_bytes_max,
         body_bytes_max: config.limits.batch_bytes,
         message_bytes_max: config.limits.message_bytes,

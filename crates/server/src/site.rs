@@ -115,6 +115,7 @@ fn health(status: StatusCode, word: &str, stats: &Stats) -> Response {
         "status": word,
         "version": env!("CARGO_PKG_VERSION"),
         "connections": stats.connections(),
+        "streams": stats.streams(),
         "accepted": stats.accepted(),
         "refused": stats.refused(),
     })

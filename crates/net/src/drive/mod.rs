@@ -5,6 +5,7 @@ pub(crate) mod deflated;
 pub(crate) mod exchange;
 pub(crate) mod frames;
 pub(crate) mod outgoing;
+pub(crate) mod stream;
 
 use std::rc::Rc;
 
@@ -22,7 +23,7 @@ const QUEUE_BYTES_MAX: usize = 256 * 1024;
 const READS_MAX: usize = 4;
 
 /// How long a connection may take to close in good order before it is cut.
-const LINGER: std::time::Duration = std::time::Duration::from_secs(2);
+pub(crate) const LINGER: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// A client on its seat; leaves the shard when it is dropped, however that comes about.
 pub(crate) struct Guest {

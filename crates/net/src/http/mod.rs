@@ -6,7 +6,7 @@
 mod answer;
 mod gzip;
 pub(crate) mod head;
-mod origin;
+pub(crate) mod origin;
 pub(crate) mod run;
 mod service;
 mod tracked;
@@ -30,11 +30,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::connection::Connection;
 use crate::drive::{exchange, frames};
+use crate::http2;
+use crate::http2::preface::Opening;
 use crate::local::Local;
 use crate::seat::Seat;
 use tracked::{Tracked, Watch};
 
-pub(crate) use answer::{Dress, Said, Takeover, TakeoverKind};
+pub(crate) use answer::{Answer, Dress, Said, Takeover, TakeoverKind};
 pub(crate) use upgrade::Accepted;
 
 /// How long a client that is refused may go on sending before it is cut: closing at once would
@@ -44,9 +46,18 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Most bytes read from a client that was refused.
 const LINGER_BYTES: usize = 1 << 20;
 
-/// Serves one connection from its first request, or from one that follows a held answer.
+/// Serves a new connection, whichever version of HTTP it speaks.
+pub(crate) async fn accept(local: Rc<Local>, stream: Connection) {
+    begin(local, stream, Bytes::new(), Opening::Unknown).await;
+}
+
+/// Serves a connection from a request that follows a held answer.
 pub(crate) async fn serve(local: Rc<Local>, stream: Connection, unread: Bytes) {
-    if let Some((stream, unread, takeover)) = parse(&local, stream, unread).await {
+    begin(local, stream, unread, Opening::Other).await;
+}
+
+async fn begin(local: Rc<Local>, stream: Connection, unread: Bytes, opening: Opening) {
+    if let Some((stream, unread, takeover)) = parse(&local, stream, unread, opening).await {
         match takeover.kind {
             TakeoverKind::Exchange { .. } => exchange::spawn(&local, stream, unread, *takeover),
             TakeoverKind::Socket(_) => frames::spawn(&local, stream, unread, *takeover),
@@ -59,9 +70,10 @@ async fn parse(
     local: &Rc<Local>,
     stream: Connection,
     unread: Bytes,
+    opening: Opening,
 ) -> Option<(Connection, Bytes, Box<Takeover>)> {
     let seat = Seat::take(local);
-    let watch = Rc::new(Watch::default());
+    let watch = Rc::new(Watch::new(opening));
     let takeover: Rc<RefCell<Option<Box<Takeover>>>> = Rc::default();
     let service = {
         let (local, watch) = (Rc::clone(local), Rc::clone(&watch));
@@ -95,6 +107,9 @@ async fn parse(
                 }
             });
         }
+        if watch.opening() == Opening::Http2 {
+            return Poll::Ready(End::Http2);
+        }
         // The parser has flushed all it could; if the socket was not full, nothing is unsent.
         if takeover.borrow().is_some() && !watch.is_blocked() {
             return Poll::Ready(End::Takeover);
@@ -109,6 +124,10 @@ async fn parse(
             let takeover = takeover.borrow_mut().take()?;
             let unread = [parts.read_buf, unread].concat().into();
             Some((stream, unread, takeover))
+        }
+        End::Http2 => {
+            local.spawn(http2::serve(Rc::clone(local), stream, unread));
+            None
         }
         End::Closed => {
             linger(&mut stream).await;
@@ -131,12 +150,13 @@ async fn parse(
 
 enum End {
     Closed,
+    Http2,
     Takeover,
     TooSlow,
 }
 
 /// Lets the client read what it was sent before the socket closes.
-async fn linger(stream: &mut Connection) {
+pub(crate) async fn linger(stream: &mut Connection) {
     let drain = async {
         stream.shutdown().await?;
         let mut left = LINGER_BYTES;

@@ -1,5 +1,6 @@
 //! The stream under the HTTP parser, watched: so that its owner knows when the socket can be taken
-//! over, whether a head is coming in too slowly, and when the parser speaks for itself.
+//! over, whether a head is coming in too slowly, and when the parser speaks for itself. What begins
+//! as HTTP/2 does is kept from the parser until it is known what it is.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -12,10 +13,12 @@ use tidings_protocol::Problem;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::parser_problem;
+use crate::http2::preface::Opening;
 
 /// What is known of a connection's stream; shared with whoever watches it.
-#[derive(Default)]
 pub(crate) struct Watch {
+    /// What the connection's first bytes are.
+    opening: Cell<Opening>,
     /// Whether the last write found the socket full: then bytes of the parser are still unsent.
     blocked: Cell<bool>,
     /// Whether the last write took less than it was given, so that the next one goes on with it.
@@ -33,6 +36,25 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// Of a connection whose first bytes are still to come, or are known.
+    pub(crate) fn new(opening: Opening) -> Watch {
+        Watch {
+            opening: Cell::new(opening),
+            blocked: Cell::default(),
+            cut_short: Cell::default(),
+            heard: Cell::default(),
+            tail: Cell::default(),
+            answering: Cell::default(),
+            has_body: Cell::default(),
+            due: Cell::default(),
+        }
+    }
+
+    /// What the connection is by its first bytes.
+    pub(crate) fn opening(&self) -> Opening {
+        self.opening.get()
+    }
+
     /// Whether bytes of the parser are still unsent.
     pub(crate) fn is_blocked(&self) -> bool {
         self.blocked.get()
@@ -102,6 +124,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tracked<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.watch.opening.get() == Opening::Unknown {
+            return self.poll_opening(cx, buffer);
+        }
         if !self.unread.is_empty() {
             let count = self.unread.len().min(buffer.remaining());
             buffer.put_slice(&self.unread[..count]);
@@ -114,6 +139,44 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tracked<S> {
             self.watch.hear(&buffer.filled()[before..]);
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> Tracked<S> {
+    /// Reads until it is known what the connection is. The parser gets nothing of what is HTTP/2.
+    fn poll_opening(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let start = buffer.filled().len();
+        buffer.put_slice(&self.unread);
+        loop {
+            let before = buffer.filled().len();
+            let is_pending = Pin::new(&mut self.stream).poll_read(cx, buffer)?.is_pending();
+            let read = &buffer.filled()[before..];
+            if !read.is_empty() {
+                self.watch.hear(read);
+            }
+            let opening = match Opening::of(&buffer.filled()[start..]) {
+                // Nothing more will come.
+                Opening::Unknown if !is_pending && read.is_empty() => Opening::Other,
+                opening => opening,
+            };
+            self.watch.opening.set(opening);
+            match opening {
+                Opening::Other => {
+                    self.unread = Bytes::new();
+                    return Poll::Ready(Ok(()));
+                }
+                Opening::Unknown if !is_pending => {}
+                Opening::Unknown | Opening::Http2 => {
+                    self.unread = Bytes::copy_from_slice(&buffer.filled()[start..]);
+                    buffer.set_filled(start);
+                    return Poll::Pending;
+                }
+            }
+        }
     }
 }
 

@@ -85,8 +85,10 @@ pub(crate) struct Limits {
     pub batch_bytes: usize,
     /// Most messages in one batch.
     pub batch_messages: usize,
-    /// Most open connections.
+    /// Most open connections, each stream of HTTP/2 counted as one.
     pub connections: usize,
+    /// Most streams at once on one HTTP/2 connection.
+    pub streams: usize,
     /// Most topics that are stored at a time.
     pub topics: usize,
     /// Most bytes the in-memory log may hold; at least `batch_bytes`.

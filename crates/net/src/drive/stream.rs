@@ -1,0 +1,88 @@
+//! Drives held and streamed answers on streams of HTTP/2.
+//!
+//! The log is read when what was read before is out, so a peer that opens no window costs what its
+//! stream costs and no more; the other streams of its connection go on.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tidings_host::Carrier;
+
+use super::Guest;
+use crate::http::{Answer, Said};
+use crate::http2::{Open, Outlet};
+
+/// Goes on with an exchange whose answer is not whole yet.
+pub(crate) fn spawn(guest: Guest, answer: Answer, mut outlet: Outlet, open: Open) {
+    outlet.wake_at = answer.wake_at;
+    for said in answer.said {
+        match said {
+            Said::Begin(head) => outlet.begin(head),
+            Said::Send(bytes) => outlet.send(bytes),
+            Said::Close(reason) => outlet.close(reason),
+            Said::Text(..) | Said::Binary(_) => {}
+        }
+    }
+    let local = Rc::clone(&guest.local);
+    local.spawn(Stream { guest, outlet, closing_told: false, _open: open });
+}
+
+/// One exchange: the machine, and what its words become.
+struct Stream {
+    guest: Guest,
+    outlet: Outlet,
+    closing_told: bool,
+    _open: Open,
+}
+
+impl Stream {
+    /// One turn: hear what happened, deliver, write. Ready when the stream is over.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Stream { guest: Guest { client, seat, local }, outlet, closing_told, .. } = self;
+        let now = local.clock.now();
+        let _ = seat.news(cx.waker());
+        if outlet.stalled().is_some_and(|until| until <= now) {
+            tracing::debug!("stream takes nothing");
+            outlet.cut();
+        }
+        if outlet.is_gone(cx) {
+            return Poll::Ready(());
+        }
+        if local.shared.is_closing() && !*closing_told {
+            *closing_told = true;
+            let come_back = local.shared.come_back();
+            local.house(|house| client.closing(come_back, house, outlet));
+        }
+        if outlet.wake_at.is_some_and(|time| time <= now) {
+            outlet.wake_at = None;
+            local.house(|house| client.deadline(house, outlet));
+        }
+        let more = local.house(|house| client.deliver(house, outlet));
+        match outlet.poll_write(now, cx) {
+            Poll::Ready(Err(_)) => return Poll::Ready(()),
+            Poll::Ready(Ok(())) => {
+                local.taken(client);
+                if outlet.is_done() {
+                    return Poll::Ready(());
+                }
+                if more {
+                    cx.waker().wake_by_ref();
+                }
+            }
+            Poll::Pending => {}
+        }
+        let deadlines = [outlet.wake_at, outlet.stalled()];
+        seat.set_deadline(deadlines.into_iter().flatten().min());
+        Poll::Pending
+    }
+}
+
+impl Future for Stream {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.get_mut().turn(cx)
+    }
+}
