@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use crate::install::npm_folder;
+use crate::install::brought;
 use crate::machine::{Cores, Facts, version_of};
 use crate::report::{Measures, Report};
 use crate::target::{Place, Running, Target, fill};
@@ -112,7 +112,8 @@ impl Bench {
             cores: &self.target_cores,
             folder: &self.folder,
             binary: &self.binary,
-            npm: &npm_folder(target, &self.out),
+            npm: &brought(target, &self.out, "npm"),
+            pypi: &brought(target, &self.out, "pypi"),
         };
         Running::start(target, place)
             .with_context(|| format!("cannot run {}; is it installed?", target.name))
@@ -164,8 +165,10 @@ impl Bench {
         }
         for target in targets {
             let binary = target.binary.as_ref().unwrap_or(&self.binary).display().to_string();
+            let pypi = brought(target, &self.out, "pypi").display().to_string();
+            let values = [("binary", binary.as_str()), ("pypi", &pypi)];
             let command: Vec<String> =
-                target.form.version.iter().map(|word| fill(word, &[("binary", &binary)])).collect();
+                target.form.version.iter().map(|word| fill(word, &values)).collect();
             let version = version_of(&command);
             facts.put(target.name.clone(), format!("{}, {version}", target.form.about));
         }

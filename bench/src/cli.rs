@@ -25,11 +25,11 @@ struct Cli {
 enum Command {
     /// List the scenarios
     List,
-    /// Install what these targets need, from Debian and npm
+    /// Install what these targets need, from Debian, npm and PyPI
     Install {
         #[arg(required = true, value_parser = Target::parse)]
         targets: Vec<Target>,
-        /// Where npm packages go, as for the scenarios
+        /// Where the packages go, as for the scenarios
         #[arg(long, value_name = "DIR", default_value = "target/bench")]
         out: PathBuf,
     },

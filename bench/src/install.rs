@@ -1,4 +1,4 @@
-//! `install`: brings what the targets that are named need, from Debian and from npm.
+//! `install`: brings what the targets that are named need, from Debian, npm and PyPI.
 //!
 //! Must never start anything, remove anything, or replace a version that is there.
 
@@ -12,7 +12,7 @@ use crate::target::Target;
 /// Installs what is missing.
 ///
 /// # Errors
-/// When apt-get or npm is missing or fails.
+/// When apt-get, npm, python3 or pip is missing or fails.
 pub(crate) fn install(targets: &[Target], out: &Path) -> anyhow::Result<()> {
     let wanted = targets.iter().flat_map(|target| &target.form.packages);
     let missing: Vec<&String> = wanted.filter(|package| !is_installed(package)).collect();
@@ -25,19 +25,26 @@ pub(crate) fn install(targets: &[Target], out: &Path) -> anyhow::Result<()> {
         run(command.env("DEBIAN_FRONTEND", "noninteractive"))?;
     }
     for target in targets.iter().filter(|target| !target.form.npm.is_empty()) {
-        let folder = npm_folder(target, out);
+        let folder = brought(target, out, "npm");
         std::fs::create_dir_all(&folder)?;
         let mut command = Command::new("npm");
         command.args(["install", "--no-audit", "--no-fund", "--save-exact", "--prefix"]);
         run(command.arg(&folder).args(&target.form.npm))?;
     }
+    for target in targets.iter().filter(|target| !target.form.pypi.is_empty()) {
+        let folder = brought(target, out, "pypi");
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        let mut command = Command::new(folder.join("bin/pip"));
+        command.args(["install", "--quiet", "--disable-pip-version-check"]);
+        run(command.args(&target.form.pypi))?;
+    }
     Ok(())
 }
 
-/// Where the npm packages of a target are.
-pub(crate) fn npm_folder(target: &Target, out: &Path) -> PathBuf {
+/// Where the packages of a target are that come from `source`.
+pub(crate) fn brought(target: &Target, out: &Path, source: &str) -> PathBuf {
     let name = target.name.split([':', '@', '=', '/']).next().unwrap_or_default();
-    out.join("npm").join(name)
+    out.join(source).join(name)
 }
 
 fn is_installed(package: &str) -> bool {

@@ -18,8 +18,18 @@ impl Facts {
         facts.put("cores", cores);
         facts.put("memory MB", kilobytes("/proc/meminfo", "MemTotal:").unwrap_or(0) / 1024);
         facts.put("kernel", line_of("/proc/sys/kernel/osrelease"));
+        // Both decide when a packet arrives, and whether: the system drops what its queue of the
+        // loopback has no room for, and sends it again a second later.
+        facts.put("packets queued at most", line_of("/proc/sys/net/core/netdev_max_backlog"));
+        let control = line_of("/proc/sys/net/ipv4/tcp_congestion_control");
+        facts.put("congestion control", control);
         facts.put("load before", line_of("/proc/loadavg"));
         facts
+    }
+
+    /// Adds what happened since `before` that makes figures worthless.
+    pub(crate) fn put_drops(&mut self, before: u64) {
+        self.put("packets dropped", packets_dropped() - before);
     }
 
     /// Adds one, in place of one with this name.
@@ -35,6 +45,13 @@ impl Facts {
     pub(crate) fn pairs(&self) -> &[(String, Value)] {
         &self.0
     }
+}
+
+/// Packets that the system had no room for since it started, on any core.
+pub(crate) fn packets_dropped() -> u64 {
+    // The second of each line's hexadecimal numbers.
+    let dropped = |line: &str| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok();
+    line_of("/proc/net/softnet_stat").lines().filter_map(dropped).sum()
 }
 
 /// The number behind a name in one of the kernel's tables, which are in kilobytes.

@@ -6,5 +6,5 @@ mod facts;
 mod process;
 
 pub(crate) use cores::Cores;
-pub(crate) use facts::{Facts, version_of};
+pub(crate) use facts::{Facts, packets_dropped, version_of};
 pub(crate) use process::{Cpu, Memory, Processes, open_files_max, socket_bytes};

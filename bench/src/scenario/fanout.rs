@@ -13,22 +13,27 @@ const LISTENERS: &[usize] = &[1, 10, 100, 1000, 8000];
 const MESSAGE_BYTES: usize = 128;
 /// Messages a second when it is not as fast as it goes.
 const RATE: f64 = 5.0;
-/// Deliveries under way when it is, as far as four messages allow.
+/// Deliveries under way when it is, as far as these messages allow.
 const UNDER_WAY: u64 = 1024;
+/// Messages under way when it is: enough that what comes while a message is on its way to thousands
+/// can go with it.
+const MESSAGES_UNDER_WAY: u64 = 64;
+/// Connections that publish when it is.
+const PUBLISHERS: usize = 16;
 const TOPIC: &str = "bench/fanout";
 
 /// Runs the scenario.
 pub(super) fn run(bench: &Bench, targets: &[Target], report: &mut Report) -> anyhow::Result<()> {
     report.note(format!(
-        "messages of {MESSAGE_BYTES} bytes; at full speed at most {UNDER_WAY} deliveries, or four \
-         messages, are under way, so those times are of a queue that is never empty; CPU is for a \
-         million deliveries"
+        "messages of {MESSAGE_BYTES} bytes; at full speed {PUBLISHERS} connections publish, and at most \
+         {UNDER_WAY} deliveries, or {MESSAGES_UNDER_WAY} messages, are under way, so those times are of \
+         a queue that is never empty; CPU is for a million deliveries"
     ));
     let asked = Some(&bench.listeners[..]).filter(|asked| !asked.is_empty());
     let all = bench.size(asked.unwrap_or(LISTENERS), &[1, 20]);
     for via in bench.via(&["ws", "sse", "ndjson", "longpoll"]) {
         for &listeners in all {
-            let window = (UNDER_WAY / listeners as u64).max(4);
+            let window = (UNDER_WAY / listeners as u64).max(MESSAGES_UNDER_WAY);
             let full = Pace::Delivered { window, listeners: listeners as u64 };
             let paces = [(format!("{RATE}/s"), Pace::Rate(RATE)), ("full".to_owned(), full)];
             for (name, pace) in paces {
@@ -61,10 +66,10 @@ pub(super) fn measure(
     shape: &Shape,
 ) -> anyhow::Result<Measures> {
     let mut rig = Rig::start(bench, target)?;
-    // Few listeners are faster than one publisher that waits for its answers.
+    // Whoever waits for each answer is slower than what is measured.
     let connections = match shape.pace {
-        Pace::Delivered { .. } if shape.listeners <= 10 => 8,
-        _ => 1,
+        Pace::Delivered { .. } => PUBLISHERS,
+        Pace::Rate(_) | Pace::Answered => 1,
     };
     let (publishing, streams) = rig.speak(PublishPlan {
         topics: vec![TOPIC.to_owned()],

@@ -16,6 +16,7 @@ mod topics;
 use anyhow::{Context, ensure};
 
 use crate::bench::Bench;
+use crate::machine::packets_dropped;
 use crate::report::Report;
 use crate::report::metric::{DUPLICATED, FAILED, LOST, REORDERED};
 use crate::target::Target;
@@ -118,11 +119,13 @@ pub(crate) fn run(name: &str, bench: &Bench) -> anyhow::Result<()> {
         .find(|scenario| scenario.name == name)
         .with_context(|| format!("no scenario `{name}`; `list` names all"))?;
     let targets = bench.targets(scenario.targets)?;
-    let facts = bench.facts(&targets);
+    let mut facts = bench.facts(&targets);
+    let dropped = packets_dropped();
     bench.load_cores.move_here()?;
     let mut report = Report::default();
     (scenario.run)(bench, &targets, &mut report).with_context(|| format!("in {name}"))?;
     let called = bench.name.as_deref().unwrap_or(name);
+    facts.put_drops(dropped);
     report.publish(called, &facts, &bench.out)?;
     if let Some(page) = &bench.docs {
         report.put_into(page, called, &facts)?;

@@ -18,6 +18,9 @@ pub(crate) struct Form {
     /// npm packages that bring it, with their versions; they are found in `{npm}`.
     #[serde(default)]
     pub(crate) npm: Vec<String>,
+    /// Python packages that bring it, with their versions; an environment with them is at `{pypi}`.
+    #[serde(default)]
+    pub(crate) pypi: Vec<String>,
     /// The command that says its version.
     #[serde(default)]
     pub(crate) version: Vec<String>,

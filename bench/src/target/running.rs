@@ -33,6 +33,8 @@ pub(crate) struct Place<'a> {
     pub(crate) binary: &'a Path,
     /// Where its npm packages are.
     pub(crate) npm: &'a Path,
+    /// Where its Python packages are.
+    pub(crate) pypi: &'a Path,
 }
 
 /// A running target. Ended when dropped.
@@ -59,12 +61,14 @@ impl Running {
         let port = address.port().to_string();
         let (data, folder_text, binary) = (text(&data), text(folder.path()), text(&binary));
         let npm = text(&std::path::absolute(place.npm)?);
+        let pypi = text(&std::path::absolute(place.pypi)?);
         let values = [
             ("port", port.as_str()),
             ("folder", &folder_text),
             ("data", &data),
             ("binary", &binary),
             ("npm", &npm),
+            ("pypi", &pypi),
         ];
         for (name, content) in &target.form.files {
             let path = folder.path().join(name);
