@@ -50,6 +50,11 @@ impl Index {
         }
     }
 
+    /// Anybody who wants the first topic that is `wanted`.
+    pub(crate) fn anyone(&self, wanted: &Selection) -> Option<Key> {
+        self.topics.get(wanted.topics().first()?)?.first().copied()
+    }
+
     /// Calls `found` for every subscription that wants the topic; for one that wants it in
     /// several ways, perhaps several times.
     pub(crate) fn matching(&self, topic: &Topic, found: &mut impl FnMut(Key)) {

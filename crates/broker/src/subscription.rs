@@ -21,17 +21,17 @@ pub(crate) struct Subscription {
     pub(crate) places: PerLog<Option<Place>>,
     pub(crate) slow: Slow,
     /// A gap to be told before anything else.
-    pub(crate) opening_gap: Option<Gap>,
+    pub(crate) opening_gap: Option<Box<Gap>>,
     /// Whether there may be something to read.
     pub(crate) ready: bool,
     /// Whether it has to wait for a turn to read it.
     pub(crate) pace: Pace,
     /// Events sent ahead of an acknowledgement, when their number is limited.
-    pub(crate) window: Option<Window>,
+    pub(crate) window: Option<Box<Window>>,
     /// Events that may still be read, when their number is limited.
-    pub(crate) left: Option<usize>,
+    pub(crate) left: Option<u32>,
     /// The session that it is.
-    pub(crate) attached: Option<Attached>,
+    pub(crate) attached: Option<Box<Attached>>,
 }
 
 /// A reader's place in one log.
@@ -112,7 +112,8 @@ impl Subscription {
                 caught_up = false;
                 break;
             }
-            let end = match loaded.take_if(|loaded| loaded.log == log) {
+            let arrived = loaded.take_if(|loaded| loaded.log == log).map(|loaded| *loaded);
+            let end = match arrived {
                 Some(Loaded { records: mut arrived, end, .. }) => {
                     records.append(&mut arrived);
                     end
@@ -130,19 +131,19 @@ impl Subscription {
                     }
                 }
             };
-            deliveries.extend(self.opening_gap.take().map(Delivery::Gap));
+            deliveries.extend(self.opening_gap.take().map(|gap| Delivery::Gap(*gap)));
             budget.records -= records.len().min(budget.records);
             caught_up &= end.caught_up;
             self.deliver(log, epoch, end, records, deliveries);
         }
         // A gap may be all there is, where no log is read.
-        deliveries.extend(self.opening_gap.take().map(Delivery::Gap));
+        deliveries.extend(self.opening_gap.take().map(|gap| Delivery::Gap(*gap)));
         if self.slow == Slow::Latest {
             conflate(deliveries);
         }
         let events = deliveries.iter().filter(|d| matches!(d, Delivery::Event(_))).count();
         if let Some(left) = &mut self.left {
-            *left -= events.min(*left);
+            *left = left.saturating_sub(u32::try_from(events).unwrap_or(u32::MAX));
         }
         self.ready = !caught_up;
         Step::Read(Read { position: self.position(), caught_up, waits: false })
@@ -191,7 +192,7 @@ impl Subscription {
             budget.records = budget.records.min(window.size - window.sent.len().min(window.size));
         }
         if let Some(left) = self.left {
-            budget.records = budget.records.min(left);
+            budget.records = budget.records.min(left as usize);
         }
         (budget.records > 0).then_some(budget)
     }

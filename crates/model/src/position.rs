@@ -67,8 +67,16 @@ pub struct Mark {
 ///
 /// One position covers all topics of a subscription. Its text form (`Display`, `FromStr`) is
 /// short and safe in URLs and header fields; clients keep it and give it back, nothing else.
+///
+/// Every reader, every event on its way and many a machine has one: so it is kept small, which a
+/// `PerLog<Option<Mark>>` would not be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Position(PerLog<Option<Mark>>);
+pub struct Position {
+    /// Nothing but zeros where the position has no place.
+    offsets: [u64; 2],
+    epochs: [u32; 2],
+    has: [bool; 2],
+}
 
 /// Why a text is not a position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +95,9 @@ impl Position {
     /// This position, moved to `mark` in `log`.
     #[must_use]
     pub fn with(mut self, log: LogKind, mark: Mark) -> Position {
-        self.0[log] = Some(mark);
+        let index = log as usize;
+        (self.has[index], self.epochs[index], self.offsets[index]) =
+            (true, mark.epoch, mark.offset);
         self
     }
 
@@ -96,10 +106,10 @@ impl Position {
     #[must_use]
     pub fn advanced_by(mut self, other: Position) -> Position {
         for log in LogKind::ALL {
-            match (self.0[log], other.0[log]) {
+            match (self.get(log), other.get(log)) {
                 (Some(mine), Some(theirs))
                     if mine.epoch == theirs.epoch && mine.offset >= theirs.offset => {}
-                (_, Some(theirs)) => self.0[log] = Some(theirs),
+                (_, Some(theirs)) => self = self.with(log, theirs),
                 (_, None) => {}
             }
         }
@@ -108,7 +118,7 @@ impl Position {
 
     /// Whether everything up to `mark` in `log` has been seen here.
     pub fn covers(&self, log: LogKind, mark: Mark) -> bool {
-        self.0[log].is_some_and(|at| at.epoch == mark.epoch && at.offset >= mark.offset)
+        self.get(log).is_some_and(|at| at.epoch == mark.epoch && at.offset >= mark.offset)
     }
 
     /// The position's text with a number behind it that means nothing to whoever reads it. It makes
@@ -120,7 +130,9 @@ impl Position {
 
     /// The place in `log`, when this position has one.
     pub fn get(&self, log: LogKind) -> Option<Mark> {
-        self.0[log]
+        let index = log as usize;
+        let (epoch, offset) = (self.epochs[index], self.offsets[index]);
+        self.has[index].then_some(Mark { epoch, offset })
     }
 }
 
@@ -142,9 +154,9 @@ impl fmt::Display for Position {
         let mut bytes = Vec::with_capacity(24);
         let present = LogKind::ALL
             .iter()
-            .fold(0, |bits, &log| bits | u8::from(self.0[log].is_some()) << (log as u8));
+            .fold(0, |bits, &log| bits | u8::from(self.get(log).is_some()) << (log as u8));
         bytes.push(VERSION << 4 | present);
-        for mark in LogKind::ALL.into_iter().filter_map(|log| self.0[log]) {
+        for mark in LogKind::ALL.into_iter().filter_map(|log| self.get(log)) {
             bytes.extend_from_slice(&mark.epoch.to_be_bytes());
             let mut rest = mark.offset;
             while rest >= 0x80 {

@@ -70,6 +70,11 @@ impl Selection {
         &self.patterns
     }
 
+    /// Whether both are the same plain topics and nothing else.
+    pub fn has_same_topics(&self, other: &Selection) -> bool {
+        self.topics == other.topics && self.patterns.is_empty() && other.patterns.is_empty()
+    }
+
     /// How many topics and filters.
     pub fn len(&self) -> usize {
         self.topics.len() + self.patterns.len()

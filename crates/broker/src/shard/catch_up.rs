@@ -34,7 +34,7 @@ pub(crate) enum Pace {
     /// What it reads in its turn comes from files; by this number it will know that it is its own.
     Loading(u64),
     /// And is here.
-    Loaded(Loaded),
+    Loaded(Box<Loaded>),
 }
 
 /// Messages that were read from files.
@@ -137,7 +137,7 @@ pub(super) fn arrive(
     if let Some(subscription) = subscriptions.get_mut(key)
         && matches!(subscription.pace, Pace::Loading(waited_for) if waited_for == number)
     {
-        subscription.pace = Pace::Loaded(loaded);
+        subscription.pace = Pace::Loaded(Box::new(loaded));
         wake(subscription.owner);
     }
 }

@@ -158,22 +158,22 @@ impl Shard {
         let reads = PerLog::from_fn(|log| allowed.iter().any(|f| namespaces.reaches(f, log)));
         let selection =
             Selection::new(allowed.iter().cloned()).reaching(namespaces.readable(options.exposure));
-        let selection = Arc::new(selection);
+        let selection = self.shared(selection);
         let (places, opening_gap) = match self.begin(&selection, reads, since, now) {
             Ok(begin) => begin,
             Err(refusal) => return give_up(claim, refusal, refused),
         };
-        let window = options.window.map(|size| Window::new(size as usize));
+        let window = options.window.map(|size| Box::new(Window::new(size as usize)));
         let mut subscription = Subscription {
             owner,
             selection: Arc::clone(&selection),
             places,
             slow: options.slow,
-            opening_gap,
+            opening_gap: opening_gap.map(Box::new),
             ready: true,
             pace: Pace::default(),
             window,
-            left: options.limit.map(|limit| limit as usize),
+            left: options.limit,
             attached: None,
         };
         let position = subscription.position();
@@ -185,7 +185,7 @@ impl Shard {
             let sessions = self.broker.sessions();
             let (attached, before, changed) =
                 claim.attach(sessions, options, allowed, position, holder);
-            subscription.attached = Some(attached);
+            subscription.attached = Some(Box::new(attached));
             unsaved = changed;
             if let Some(eviction) = before {
                 self.broker.evict(eviction);
@@ -194,6 +194,17 @@ impl Shard {
         vacant.insert(subscription);
         self.index.insert(&selection, key);
         Subscribed { result: Ok((SubKey(key), position)), refused, unsaved }
+    }
+
+    /// A selection as others have it, if they do: many who read one topic hold it once.
+    fn shared(&self, selection: Selection) -> Arc<Selection> {
+        let same = self.index.anyone(&selection).and_then(|key| self.subscriptions.get(key));
+        match same {
+            Some(other) if other.selection.has_same_topics(&selection) => {
+                Arc::clone(&other.selection)
+            }
+            _ => Arc::new(selection),
+        }
     }
 
     /// Ends a subscription.
