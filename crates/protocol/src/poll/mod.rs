@@ -41,20 +41,24 @@ pub struct Poll<F> {
     /// Whether older events make room for newer ones.
     slides: bool,
     if_none_match: Option<Box<str>>,
+    /// What is only of those that are not held, since many may be held at once.
+    quiet: Option<Box<Quiet>>,
+    /// How long caches may keep the answer, if they may, and where the reader stood before it.
+    keep: Option<Box<(Duration, Position)>>,
+    items: Vec<Delivery>,
+    bytes: usize,
+    /// Where the reader stands.
+    position: Position,
+    answered: bool,
+}
+
+/// How quiet it is where a poll reads.
+struct Quiet {
     /// Where to look for the newest event when the answer has none.
     topics: Vec<TopicFilter>,
     exposure: Exposure,
-    /// How long caches may keep the answer, if they may.
-    keep: Option<Duration>,
     /// When the newest event was published, if that is known.
     newest: Option<Option<Time>>,
-    items: Vec<Delivery>,
-    bytes: usize,
-    /// Where the reader stands,
-    position: Position,
-    /// and where it stood before.
-    begun: Position,
-    answered: bool,
 }
 
 impl<F: Format> Poll<F> {
@@ -67,14 +71,11 @@ impl<F: Format> Poll<F> {
             limit: 0,
             slides: false,
             if_none_match: None,
-            topics: Vec::new(),
-            exposure: Exposure::Private,
+            quiet: None,
             keep: None,
-            newest: None,
             items: Vec::new(),
             bytes: 0,
             position: Position::default(),
-            begun: Position::default(),
             answered: false,
         }
     }
@@ -105,20 +106,24 @@ impl<F: Format> Poll<F> {
             is_held && self.if_none_match.is_some() && matches!(ask.since, Some(Since::Last(_)));
         // Otherwise nothing is read that the answer does not take.
         ask.limit = (!self.slides).then_some(limit);
-        self.exposure = ask.exposure;
         // What a session is told is nobody else's.
         let is_anyones = ask.session.is_none();
-        self.keep = is_anyones.then(|| self.settings.caching.of(&ask.filters)).flatten();
+        let keep = is_anyones.then(|| self.settings.caching.of(&ask.filters)).flatten();
+        self.keep = keep.map(|keep| Box::new((keep, Position::default())));
         if !is_held {
             // Looking for the newest of what a wildcard matches may cost a walk over the whole log.
             let named = ask.filters.iter().all(|filter| filter.as_topic().is_some());
-            self.topics = if named { ask.filters.clone() } else { Vec::new() };
+            let topics = if named { ask.filters.clone() } else { Vec::new() };
+            self.quiet = Some(Box::new(Quiet { topics, exposure: ask.exposure, newest: None }));
         }
         Ok(ask.subscribe(SUB, otherwise))
     }
 
     fn subscribed(&mut self, position: Position, now: Time, out: &mut Outputs) {
-        (self.begun, self.position) = (position, position);
+        self.position = position;
+        if let Some(keep) = &mut self.keep {
+            keep.1 = position;
+        }
         if let Some(wait) = self.wait.filter(|wait| !wait.is_zero()) {
             let is_shared = self.keep.is_some();
             let until = if is_shared { crowd::end_of_wait(wait, now) } else { now + wait };
@@ -147,23 +152,24 @@ impl<F: Format> Poll<F> {
 
     /// Answers, or looks first how quiet it is.
     fn finish(&mut self, now: Time, out: &mut Outputs) {
-        let newest = self.items.iter().rev().find_map(published);
-        let is_asked = self.wait.is_none() && newest.is_none() && !self.topics.is_empty();
-        if newest.is_some() {
-            self.newest = Some(newest);
-        } else if is_asked && self.newest.is_none() {
-            let filters = std::mem::take(&mut self.topics);
-            out.push(Output::Subscribe(NEWEST, the_newest(filters, self.exposure)));
-            return;
+        if let Some(quiet) = &mut self.quiet {
+            let newest = self.items.iter().rev().find_map(published);
+            if newest.is_some() {
+                quiet.newest = Some(newest);
+            } else if !quiet.topics.is_empty() && quiet.newest.is_none() {
+                let filters = std::mem::take(&mut quiet.topics);
+                out.push(Output::Subscribe(NEWEST, the_newest(filters, quiet.exposure)));
+                return;
+            }
         }
         self.respond(now, out);
     }
 
     fn respond(&mut self, now: Time, out: &mut Outputs) {
         self.answered = true;
-        let newest = self.newest.filter(|_| self.wait.is_none());
+        let newest = self.quiet.as_ref().and_then(|quiet| quiet.newest);
         let advice = newest.map(|newest| advice(&self.settings, newest, now));
-        let kept = self.keep.map(|keep| crowd::kept(keep, now));
+        let kept = self.keep.as_ref().map(|keep| crowd::kept(keep.0, now));
         let answer = Answer {
             items: &self.items,
             position: &self.place(now),
@@ -202,10 +208,11 @@ impl<F: Format> Poll<F> {
     /// Where the reader is told to go on from. An answer that many share must not say how far the
     /// log has come meanwhile, or no two would go on from the same place.
     fn place(&self, now: Time) -> String {
-        match (self.items.last(), self.keep, self.wait) {
+        let begun = self.keep.as_ref().map(|keep| keep.1);
+        match (self.items.last(), begun, self.wait) {
             (Some(Delivery::Event(event)), Some(_), _) => event.position.to_string(),
-            (None, Some(_), Some(wait)) => crowd::next_turn(self.begun, wait, now),
-            (None, Some(_), None) => self.begun.to_string(),
+            (None, Some(begun), Some(wait)) => crowd::next_turn(begun, wait, now),
+            (None, Some(begun), None) => begun.to_string(),
             _ => self.position.to_string(),
         }
     }
@@ -248,7 +255,9 @@ impl<F: Format> Protocol for Poll<F> {
             // How quiet it is is worth nothing more than advice.
             Input::Subscribed(_, Err(_), _) => self.respond(now, out),
             Input::Deliveries { deliveries, .. } => {
-                self.newest = Some(deliveries.iter().rev().find_map(published));
+                if let Some(quiet) = &mut self.quiet {
+                    quiet.newest = Some(deliveries.iter().rev().find_map(published));
+                }
                 self.respond(now, out);
             }
             Input::Deadline => self.finish(now, out),
