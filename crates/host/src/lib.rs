@@ -15,7 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tidings_broker::{Broker, Owner, Shard};
 use tidings_model::{Delivery, Managed, Published, Refusal, Time};
-use tidings_protocol::{CloseReason, Response, SubId, Ticket};
+use tidings_protocol::{CloseReason, Outputs, Response, SubId, Ticket};
 
 pub use client::Client;
 pub use negotiate::{Registry, Route};
@@ -69,4 +69,6 @@ pub struct House<'a> {
     pub now: Time,
     /// Space for deliveries, kept from call to call so that reading allocates nothing.
     pub deliveries: &'a mut Vec<Delivery>,
+    /// Space for what machines say, likewise. Empty between calls.
+    pub outputs: &'a mut Outputs,
 }

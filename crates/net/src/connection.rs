@@ -78,12 +78,35 @@ impl Drop for Counted {
 /// A counted socket.
 pub(crate) struct Connection {
     stream: TcpStream,
-    _counted: Counted,
+    counted: Counted,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, counted: Counted) -> Connection {
-        Connection { stream, _counted: counted }
+    /// Has the runtime watch a socket.
+    ///
+    /// # Errors
+    /// The system does not let it be watched.
+    pub(crate) fn from_parts(
+        stream: std::net::TcpStream,
+        counted: Counted,
+    ) -> io::Result<Connection> {
+        Ok(Connection { stream: TcpStream::from_std(stream)?, counted })
+    }
+
+    /// Waits until the runtime knows that the system takes bytes.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        self.stream.writable().await
+    }
+
+    /// The socket, which the runtime watches no longer, and its place in the count.
+    ///
+    /// # Errors
+    /// The system is at odds with the runtime.
+    pub(crate) fn into_parts(self) -> io::Result<(std::net::TcpStream, Counted)> {
+        Ok((self.stream.into_std()?, self.counted))
     }
 }
 

@@ -8,13 +8,16 @@
 mod clock;
 mod connection;
 mod drive;
+mod held;
 mod http;
 mod http2;
 mod listen;
 mod loaders;
 mod local;
 mod options;
+mod reactor;
 mod seat;
+mod timers;
 
 pub use clock::Clock;
 pub use connection::Stats;

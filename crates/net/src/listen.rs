@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use mio::Registry as Sockets;
 use rand::RngExt;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tidings_broker::Broker;
@@ -22,6 +23,7 @@ use crate::clock::Clock;
 use crate::connection::{Connection, Counted, Stats};
 use crate::local::Local;
 use crate::options::{Options, Site};
+use crate::reactor::Reactor;
 
 /// Connections the system holds for us while we are busy; it cuts this to its own maximum.
 const BACKLOG: i32 = 4096;
@@ -253,24 +255,33 @@ fn start_thread(number: usize, serving: Serving) -> io::Result<Thread> {
     // Unbounded, but what is in it is counted as connections, and those are bounded.
     let (sender, receiver) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (reactor, sockets) = {
+        let _within = runtime.enter();
+        Reactor::new()?
+    };
     let thread = std::thread::Builder::new().name(format!("serve-{number}")).spawn(move || {
         let tasks = LocalSet::new();
-        tasks.block_on(&runtime, serve(serving, receiver));
+        tasks.block_on(&runtime, serve(serving, reactor, sockets, receiver));
     })?;
     Ok((sender, thread))
 }
 
-async fn serve(serving: Serving, mut receiver: mpsc::UnboundedReceiver<Handover>) {
+async fn serve(
+    serving: Serving,
+    reactor: Reactor,
+    sockets: Sockets,
+    mut receiver: mpsc::UnboundedReceiver<Handover>,
+) {
     let Serving { broker, registry, options, site, clock, shared } = serving;
-    let local = Local::new(broker, registry, options, site, clock, shared);
-    local.spawn(Rc::clone(&local).run());
+    let local = Local::new(broker, registry, options, site, clock, shared, sockets);
+    local.spawn(Rc::clone(&local).run(reactor));
     while let Some((stream, counted)) = receiver.recv().await {
-        match TcpStream::from_std(stream) {
-            Ok(stream) => {
-                let connection = Connection::new(stream, counted);
+        match Connection::from_parts(stream, counted) {
+            Ok(connection) => {
                 local.spawn(crate::http::accept(Rc::clone(&local), connection));
             }
             Err(error) => tracing::warn!(%error, "cannot serve a connection"),
         }
     }
+    local.cut_all();
 }

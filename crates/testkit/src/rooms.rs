@@ -11,6 +11,7 @@ use tidings_model::{
     AckMode, Delivery, Durability, Exposure, LogKind, Message, PerLog, Published, Refusal,
     SessionName, SessionOptions, Since, Slow, SubscribeOptions, Time, Topic, TopicFilter,
 };
+use tidings_protocol::Outputs;
 
 /// A house of one thread.
 pub struct Rooms {
@@ -23,6 +24,7 @@ pub struct Rooms {
     shard: Shard,
     outcomes: Arc<Mail>,
     deliveries: Vec<Delivery>,
+    outputs: Outputs,
 }
 
 /// Outcomes that nobody has fetched yet.
@@ -66,7 +68,8 @@ impl Rooms {
         let broker =
             Broker::new(namespaces, shared, Limits::default(), Box::new(|work| work()), now);
         let shard = broker.shard(Box::new(|| {}));
-        Rooms { broker, logs, now, shard, outcomes: Arc::default(), deliveries: Vec::new() }
+        let (outcomes, deliveries, outputs) = (Arc::default(), Vec::new(), Outputs::default());
+        Rooms { broker, logs, now, shard, outcomes, deliveries, outputs }
     }
 
     /// Lends a client what it works with.
@@ -78,6 +81,7 @@ impl Rooms {
             outcomes: &outcomes,
             now: self.now,
             deliveries: &mut self.deliveries,
+            outputs: &mut self.outputs,
         })
     }
 

@@ -1,14 +1,18 @@
 //! One machine and its subscriptions.
 
+mod subscribing;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tidings_broker::{Owner, Shard, SubKey, Subscribed};
+use smallvec::SmallVec;
+use tidings_broker::{Owner, Shard, SubKey};
 use tidings_log::Budget;
-use tidings_model::{ComeBack, Position, Refusal, SubscribeOptions, TopicFilter};
+use tidings_model::{ComeBack, Time};
 use tidings_protocol::{Frame, Input, Output, Outputs, Protocol, Request, SubId};
 
 use crate::{Carrier, House, Outcome};
+use subscribing::Told;
 
 /// What one machine is given of one subscription before others get their turn: enough for large
 /// writes, little enough to be fair.
@@ -18,9 +22,11 @@ const BUDGET: Budget = Budget { records: 256, bytes: 256 * 1024 };
 pub struct Client {
     owner: Owner,
     machine: Box<dyn Protocol>,
-    subscriptions: Vec<Reading>,
-    /// Subscriptions whose sessions are being stored.
-    storing: Vec<Told>,
+    /// Mostly one, which is why that takes no memory of its own.
+    subscriptions: SmallVec<[Reading; 1]>,
+    /// Subscriptions whose sessions are being stored. Few clients ever have any.
+    #[expect(clippy::box_collection, reason = "one word instead of three where there is none")]
+    storing: Option<Box<Vec<Told>>>,
     /// Outcomes that are to come.
     waiting: u32,
     state: State,
@@ -28,6 +34,13 @@ pub struct Client {
     is_owed: bool,
     /// Whether only the headers of the answer reach anyone (`HEAD`).
     is_silent: bool,
+}
+
+/// The machine of nobody.
+struct Gone;
+
+impl Protocol for Gone {
+    fn handle(&mut self, _: Input<'_>, _: Time, _: &mut Outputs) {}
 }
 
 struct Reading {
@@ -51,26 +64,24 @@ enum State {
     Done,
 }
 
-/// What became of a subscribe, until the machine can be told.
-struct Told {
-    sub: SubId,
-    result: Result<Position, Refusal>,
-    refused: Vec<(TopicFilter, Refusal)>,
-}
-
 impl Client {
     /// A client whose machine has not been fed yet. `owner` is what the driver knows it by.
     pub fn new(owner: Owner, machine: Box<dyn Protocol>) -> Client {
         Client {
             owner,
             machine,
-            subscriptions: Vec::new(),
-            storing: Vec::new(),
+            subscriptions: SmallVec::new(),
+            storing: None,
             waiting: 0,
             state: State::Opening,
             is_owed: false,
             is_silent: false,
         }
+    }
+
+    /// Nobody: stands where a client was that went elsewhere.
+    pub fn gone() -> Client {
+        Client { state: State::Done, ..Client::new(0, Box::new(Gone)) }
     }
 
     /// Whether the machine has said all it will say.
@@ -120,30 +131,6 @@ impl Client {
         if self.state == State::Done {
             self.leave(shard);
         }
-    }
-
-    /// A subscription's session is stored, and so it can begin; or it is not.
-    fn stored(
-        &mut self,
-        sub: SubId,
-        result: Result<(), Refusal>,
-        house: &mut House<'_>,
-        carrier: &mut dyn Carrier,
-    ) {
-        let Some(place) = self.storing.iter().position(|told| told.sub == sub) else { return };
-        let told = self.storing.swap_remove(place);
-        let result = match result {
-            Ok(()) => {
-                let held = self.subscriptions.iter_mut().filter(|reading| reading.sub == sub);
-                held.for_each(|reading| reading.is_held = false);
-                told.result
-            }
-            Err(refusal) => {
-                self.unsubscribe(sub, house.shard);
-                Err(refusal)
-            }
-        };
-        self.feed(Input::Subscribed(sub, result, &told.refused), house, carrier);
     }
 
     /// The time the machine asked for has come. It learns first how far its readers have come, so
@@ -231,7 +218,7 @@ impl Client {
     /// Ends every subscription. Must be called when the driver lets go of the client.
     pub fn leave(&mut self, shard: &mut Shard) {
         self.state = State::Done;
-        self.storing.clear();
+        self.storing = None;
         for reading in self.subscriptions.drain(..) {
             shard.unsubscribe(reading.key);
         }
@@ -242,7 +229,7 @@ impl Client {
         if self.state == State::Done {
             return;
         }
-        let mut outputs = Outputs::default();
+        let mut outputs = std::mem::take(house.outputs);
         let mut told = VecDeque::new();
         self.machine.handle(input, house.now, &mut outputs);
         loop {
@@ -253,6 +240,7 @@ impl Client {
             let input = Input::Subscribed(sub, result, &refused);
             self.machine.handle(input, house.now, &mut outputs);
         }
+        *house.outputs = outputs;
         if self.state == State::Done {
             self.finish(house.shard);
         }
@@ -264,7 +252,7 @@ impl Client {
         if !self.is_owed {
             return self.taken(shard);
         }
-        self.storing.clear();
+        self.storing = None;
         self.subscriptions.retain(|reading| {
             if !reading.in_session {
                 shard.unsubscribe(reading.key);
@@ -339,45 +327,5 @@ impl Client {
         self.waiting += 1;
         let (owner, outcomes) = (self.owner, Arc::clone(house.outcomes));
         Box::new(move |result| outcomes.ended(owner, make(result)))
-    }
-
-    /// Begins to read; says what the machine is to be told, unless a session has to be stored
-    /// first.
-    fn subscribe(
-        &mut self,
-        sub: SubId,
-        options: SubscribeOptions,
-        house: &mut House<'_>,
-    ) -> Option<Told> {
-        let most = house.shard.subscriptions_max();
-        if self.subscriptions.len() >= most {
-            let result = Err(Refusal::TooManySubscriptions(most));
-            return Some(Told { sub, result, refused: Vec::new() });
-        }
-        let in_session = options.session.is_some();
-        let Subscribed { result, refused, unsaved } =
-            house.shard.subscribe(self.owner, options, house.now);
-        let is_held = unsaved.is_some();
-        let result = result.map(|(key, position)| {
-            let reading = Reading { sub, key, begun: false, in_session, is_held };
-            self.subscriptions.push(reading);
-            position
-        });
-        let told = Told { sub, result, refused };
-        let Some(unsaved) = unsaved else { return Some(told) };
-        self.storing.push(told);
-        let done = self.outcome(house, move |result| Outcome::Stored(sub, result));
-        house.broker.save_session(unsaved, house.now, done);
-        None
-    }
-
-    fn unsubscribe(&mut self, sub: SubId, shard: &mut Shard) {
-        self.subscriptions.retain(|reading| {
-            if reading.sub == sub {
-                shard.unsubscribe(reading.key);
-            }
-            reading.sub != sub
-        });
-        self.storing.retain(|told| told.sub != sub);
     }
 }

@@ -1,17 +1,21 @@
-//! What waits to be written on one connection, as pieces that many connections may share.
+//! What waits to be written on one connection, as shared pieces: nothing is copied for a reader
+//! that others share, unless it is so little that one copy is cheaper than many pieces.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::io::{self, IoSlice, Write as _};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tidings_model::Time;
-use tokio::io::AsyncWrite;
+
+use crate::held::Held;
 
 /// Most pieces handed to the system in one call.
 const SLICES_MAX: usize = 64;
+
+/// What waits is copied together up to so many bytes: the system takes longer to walk along
+/// pieces.
+const GATHERED_BYTES_MAX: usize = 32 * 1024;
 
 /// Something to be written: shared bytes, or a few of one's own such as a frame's header.
 #[derive(Debug)]
@@ -48,10 +52,10 @@ impl Piece {
 pub(crate) struct Outgoing {
     pieces: VecDeque<Piece>,
     bytes: usize,
+    /// Where the length of the chunk goes that is being written, and how much waited before it.
+    chunk: Option<(usize, usize)>,
     /// While the socket takes no more: when the peer is given up.
     stalled: Option<Time>,
-    /// When a peer that was behind last took something.
-    took: Time,
 }
 
 impl Outgoing {
@@ -72,32 +76,24 @@ impl Outgoing {
         self.pieces.push_back(Piece::own(bytes));
     }
 
-    /// Keeps a place for up to 16 bytes that are known later; see [`Outgoing::fill`].
-    pub(crate) fn reserve(&mut self) -> usize {
-        self.pieces.push_back(Piece::own(&[]));
-        self.pieces.len() - 1
-    }
-
-    /// Fills a reserved place. Nothing may have been written since it was reserved.
-    pub(crate) fn fill(&mut self, place: usize, bytes: &[u8]) {
-        self.bytes += bytes.len();
-        self.pieces[place] = Piece::own(bytes);
-    }
-
-    /// Takes a queue with room while there is something to write, and gives it back after, so
-    /// that an idle connection holds no memory for it.
-    pub(crate) fn borrow(&mut self, queue: &mut VecDeque<Piece>) {
-        if self.pieces.capacity() == 0 {
-            std::mem::swap(&mut self.pieces, queue);
+    /// What is pushed from now on belongs to one chunk (RFC 9112 section 7.1).
+    pub(crate) fn begin_chunk(&mut self) {
+        if self.chunk.is_none() {
+            // Its length is known at its end.
+            self.chunk = Some((self.pieces.len(), self.bytes));
+            self.pieces.push_back(Piece::own(&[]));
         }
     }
 
-    pub(crate) fn give_back(&mut self, queue: &mut VecDeque<Piece>) {
-        if self.pieces.is_empty() {
-            let empty = std::mem::take(&mut self.pieces);
-            if queue.capacity() < empty.capacity() {
-                *queue = empty;
-            }
+    /// Ends the chunk, if there is one. Nothing may have been written since it began.
+    pub(crate) fn end_chunk(&mut self) {
+        if let Some((place, before)) = self.chunk.take() {
+            let mut length = Vec::with_capacity(16);
+            // Cannot fail: it is memory.
+            let _ = write!(length, "{:x}\r\n", self.bytes - before);
+            self.bytes += length.len();
+            self.pieces[place] = Piece::own(&length);
+            self.push_own(b"\r\n");
         }
     }
 
@@ -106,41 +102,52 @@ impl Outgoing {
         self.stalled
     }
 
-    /// When a peer that was behind last took something.
-    pub(crate) fn took(&self) -> Time {
-        self.took
-    }
-
-    /// Writes what waits. Ready when everything is written. A peer that takes nothing from now on
-    /// is given up after `patience`.
-    pub(crate) fn poll_write(
+    /// Writes what waits; `scratch` is for what is copied together. Says whether everything is
+    /// written. A peer that takes nothing from now on is given up after `patience`.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub(crate) fn write(
         &mut self,
-        io: &mut (impl AsyncWrite + Unpin),
+        socket: &mut Held,
+        scratch: &mut [u8],
         now: Time,
         patience: Duration,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        while !self.pieces.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-            let count = self.pieces.len().min(SLICES_MAX);
-            for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
-                *slice = IoSlice::new(piece.as_slice());
-            }
-            let Poll::Ready(written) =
-                Pin::new(&mut *io).poll_write_vectored(cx, &slices[..count])?
-            else {
+    ) -> io::Result<bool> {
+        while self.bytes > 0 {
+            let Some(written) = self.write_once(socket, scratch)? else {
                 self.stalled.get_or_insert(now + patience);
-                return Poll::Pending;
+                return Ok(false);
             };
-            if written == 0 && self.bytes > 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
             }
-            if self.stalled.take().is_some() {
-                self.took = now;
-            }
+            self.stalled = None;
             self.consume(written);
         }
-        Poll::Ready(Ok(()))
+        self.pieces.clear();
+        Ok(true)
+    }
+
+    fn write_once(&self, socket: &mut Held, scratch: &mut [u8]) -> io::Result<Option<usize>> {
+        let mut pieces = self.pieces.iter().map(Piece::as_slice).filter(|piece| !piece.is_empty());
+        if self.bytes <= GATHERED_BYTES_MAX.min(scratch.len()) {
+            let mut end = 0;
+            for piece in pieces {
+                scratch[end..end + piece.len()].copy_from_slice(piece);
+                end += piece.len();
+            }
+            return socket.write(&scratch[..end]);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let mut count = 0;
+        while count < SLICES_MAX
+            && let Some(piece) = pieces.next()
+        {
+            slices[count] = IoSlice::new(piece);
+            count += 1;
+        }
+        socket.write_vectored(&slices[..count])
     }
 
     fn consume(&mut self, mut count: usize) {

@@ -7,6 +7,7 @@ mod answer;
 mod gzip;
 pub(crate) mod head;
 pub(crate) mod origin;
+pub(crate) mod plain;
 pub(crate) mod run;
 mod service;
 mod tracked;
@@ -53,14 +54,19 @@ pub(crate) async fn accept(local: Rc<Local>, stream: Connection) {
 
 /// Serves a connection from a request that follows a held answer.
 pub(crate) async fn serve(local: Rc<Local>, stream: Connection, unread: Bytes) {
+    // A parser that refuses what it is given does not wait until it can say so.
+    let _ = stream.writable().await;
     begin(local, stream, unread, Opening::Other).await;
 }
 
 async fn begin(local: Rc<Local>, stream: Connection, unread: Bytes, opening: Opening) {
     if let Some((stream, unread, takeover)) = parse(&local, stream, unread, opening).await {
-        match takeover.kind {
-            TakeoverKind::Exchange { .. } => exchange::spawn(&local, stream, unread, *takeover),
-            TakeoverKind::Socket(_) => frames::spawn(&local, stream, unread, *takeover),
+        let held = match takeover.kind {
+            TakeoverKind::Exchange { .. } => exchange::hold(&local, stream, &unread, *takeover),
+            TakeoverKind::Socket(_) => frames::hold(&local, stream, &unread, *takeover),
+        };
+        if let Err(error) = held {
+            tracing::warn!(%error, "cannot go on with a connection");
         }
     }
 }

@@ -15,13 +15,17 @@ pub(crate) enum Origin {
     /// No page asked, or one of this server's own.
     Own,
     /// A page of an allowed origin; its answers have to say so.
-    Allowed {
-        /// The origin.
-        origin: HeaderValue,
-        /// Whether it is allowed by its name, and so may send what the browser knows of its user
-        /// (cookies, client certificates), or only because all are.
-        by_name: bool,
-    },
+    Allowed(Box<Allowed>),
+}
+
+/// An origin that is allowed. Kept with every answer that is held, so it is kept small.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Allowed {
+    /// The origin.
+    origin: HeaderValue,
+    /// Whether it is allowed by its name, and so may send what the browser knows of its user
+    /// (cookies, client certificates), or only because all are.
+    by_name: bool,
 }
 
 /// Looks at a request's origin.
@@ -31,7 +35,10 @@ pub(crate) fn check(headers: &HeaderMap, allowed: &[String]) -> Result<Origin, P
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     match welcome(text, host, allowed) {
         Some(Welcome::Own) => Ok(Origin::Own),
-        Some(why) => Ok(Origin::Allowed { origin: origin.clone(), by_name: why == Welcome::Named }),
+        Some(why) => {
+            let (origin, by_name) = (origin.clone(), why == Welcome::Named);
+            Ok(Origin::Allowed(Box::new(Allowed { origin, by_name })))
+        }
         None => Err(Problem::forbidden_origin(text)),
     }
 }
@@ -41,7 +48,8 @@ impl Origin {
     pub(crate) fn mark(&self, response: &mut Response) {
         // Answers differ by origin, also the one that a page of our own gets.
         response.headers.append(header::VARY, HeaderValue::from_static("Origin"));
-        if let Origin::Allowed { origin, by_name } = self {
+        if let Origin::Allowed(allowed) = self {
+            let Allowed { origin, by_name } = &**allowed;
             response.headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             response.headers.insert(
                 header::ACCESS_CONTROL_EXPOSE_HEADERS,

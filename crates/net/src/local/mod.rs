@@ -1,26 +1,34 @@
-//! What one serving thread knows: its shard, its seats, its timers, and the task that wakes.
+//! What one serving thread knows: its shard, its seats, its timers, and whose turn it is.
+//! `turns` is what it does with it.
 //!
 //! The wake-up has two levels: a log rings each thread once, and the thread wakes its own. Waking
-//! tasks of another thread one by one would cost several times as much.
+//! tasks of another thread one by one would cost several times as much; and connections that wait
+//! are no tasks at all, but have their turns here.
+
+mod turns;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use mio::Token;
 use slab::Slab;
 use tidings_broker::{Broker, Owner, Shard};
-use tidings_host::{House, Outcome, Outcomes, Registry};
+use tidings_host::{Client, House, Outcome, Outcomes, Registry};
 use tidings_model::{Delivery, Time};
+use tidings_protocol::Outputs;
 use tidings_websocket_codec::Inflater;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::drive::deflated::Deflated;
-use crate::drive::outgoing::Piece;
+use crate::drive::outgoing::Outgoing;
 use crate::listen::Shared;
 use crate::options::{Options, Site};
-use crate::seat::Slot;
+use crate::seat::{Holder, Slot};
+use crate::timers::{NEVER, Timers};
 
 /// Bytes read from a socket at once, into a buffer that all connections of the thread share.
 const SCRATCH_BYTES: usize = 64 * 1024;
@@ -38,13 +46,19 @@ pub(crate) struct Local {
     outcomes: Arc<dyn Outcomes>,
     slots: RefCell<Slab<Slot>>,
     generation: Cell<u32>,
-    timers: RefCell<BTreeSet<(Time, Owner)>>,
-    /// The time the waking task sleeps until.
+    /// Connections whose turn is coming, by the number of their seats.
+    queue: RefCell<VecDeque<usize>>,
+    timers: RefCell<Timers>,
+    /// The time the thread sleeps until.
     armed: Cell<Option<Time>>,
     deliveries: RefCell<Vec<Delivery>>,
+    outputs: RefCell<Outputs>,
+    /// Where sockets are registered that no task has.
+    pub(crate) sockets: mio::Registry,
     pub(crate) scratch: RefCell<Box<[u8]>>,
-    /// A queue that whoever writes may borrow, so that idle connections hold none.
-    pub(crate) queue: RefCell<VecDeque<Piece>>,
+    /// What whoever has its turn may borrow for what it writes, so that idle connections hold
+    /// nothing.
+    outgoing: RefCell<Option<Box<Outgoing>>>,
     /// What messages are compressed to, for all WebSockets of the thread.
     pub(crate) deflated: RefCell<Deflated>,
     /// Reads the compressed messages of all WebSockets of the thread.
@@ -55,6 +69,8 @@ pub(crate) struct Local {
 #[derive(Default)]
 struct Inbox {
     outcomes: Mutex<Vec<(Owner, Outcome)>>,
+    /// Whether there are any: mostly not, and it is asked often.
+    has_outcomes: AtomicBool,
     bell: Notify,
 }
 
@@ -62,6 +78,7 @@ impl Outcomes for Inbox {
     fn ended(&self, owner: Owner, outcome: Outcome) {
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         outcomes.push((owner, outcome));
+        self.has_outcomes.store(true, Ordering::Release);
         drop(outcomes);
         self.bell.notify_one();
     }
@@ -75,6 +92,7 @@ impl Local {
         site: Site,
         clock: Clock,
         shared: Arc<Shared>,
+        sockets: mio::Registry,
     ) -> Rc<Local> {
         let inbox = Arc::new(Inbox::default());
         let bell = Arc::clone(&inbox);
@@ -93,11 +111,14 @@ impl Local {
             inbox,
             slots: RefCell::new(Slab::new()),
             generation: Cell::new(0),
-            timers: RefCell::new(BTreeSet::new()),
+            queue: RefCell::default(),
+            timers: RefCell::default(),
             armed: Cell::new(None),
-            deliveries: RefCell::new(Vec::new()),
+            deliveries: RefCell::default(),
+            outputs: RefCell::default(),
+            sockets,
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into()),
-            queue: RefCell::new(VecDeque::new()),
+            outgoing: RefCell::default(),
             deflated: RefCell::default(),
             inflater: RefCell::default(),
         })
@@ -110,12 +131,18 @@ impl Local {
 
     /// Lends a client what it works with.
     pub(crate) fn house<T>(&self, work: impl FnOnce(&mut House<'_>) -> T) -> T {
+        self.house_at(self.clock.now(), work)
+    }
+
+    /// The same for one that has looked at the clock already.
+    pub(crate) fn house_at<T>(&self, now: Time, work: impl FnOnce(&mut House<'_>) -> T) -> T {
         let result = work(&mut House {
             broker: &self.broker,
             shard: &mut self.shard.borrow_mut(),
             outcomes: &self.outcomes,
-            now: self.clock.now(),
+            now,
             deliveries: &mut self.deliveries.borrow_mut(),
+            outputs: &mut self.outputs.borrow_mut(),
         });
         // A publish to a log in memory has ended by now; whoever asked need not wait to be woken.
         self.hand_out();
@@ -123,72 +150,45 @@ impl Local {
     }
 
     /// Ends the subscriptions of a client that goes.
-    pub(crate) fn leave(&self, client: &mut tidings_host::Client) {
+    pub(crate) fn leave(&self, client: &mut Client) {
         client.leave(&mut self.shard.borrow_mut());
     }
 
     /// A client's connection has taken everything it was given.
-    pub(crate) fn taken(&self, client: &mut tidings_host::Client) {
+    pub(crate) fn taken(&self, client: &mut Client) {
         client.taken(&mut self.shard.borrow_mut());
     }
 
-    /// Runs for the life of the thread: hands out outcomes, finds who is to be woken, keeps time.
-    pub(crate) async fn run(self: Rc<Self>) {
-        let mut closing_told = false;
-        loop {
-            self.hand_out();
-            let more = self.dispatch();
-            self.expire();
-            if self.shared.is_closing() && !closing_told {
-                closing_told = true;
-                self.wake_all();
-            }
-            if more {
-                tokio::task::yield_now().await;
-                continue;
-            }
-            let next = self.timers.borrow().first().map(|&(time, _)| time);
-            self.armed.set(next);
-            let rung = self.inbox.bell.notified();
-            match next {
-                None => rung.await,
-                Some(time) => {
-                    let _ = tokio::time::timeout_at(self.clock.instant(time), rung).await;
-                }
-            }
+    /// Lends what is written with in one turn.
+    pub(crate) fn lend(&self) -> Box<Outgoing> {
+        self.outgoing.borrow_mut().take().unwrap_or_default()
+    }
+
+    /// Takes back what was lent, unless something waits in it, which is returned.
+    pub(crate) fn take_back(&self, out: Box<Outgoing>) -> Option<Box<Outgoing>> {
+        if out.bytes() > 0 {
+            return Some(out);
         }
+        *self.outgoing.borrow_mut() = Some(out);
+        None
     }
 
     /// Gives outcomes that other threads left to those who wait for them.
     fn hand_out(&self) {
+        if !self.inbox.has_outcomes.load(Ordering::Acquire) {
+            return;
+        }
         let mut outcomes = self.inbox.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.inbox.has_outcomes.store(false, Ordering::Release);
         let arrived = std::mem::take(&mut *outcomes);
         drop(outcomes);
         for (owner, ended) in arrived {
-            self.tell(owner, |slot| slot.news.outcomes.push(ended));
+            self.tell(owner, |slot| slot.tell(ended));
         }
     }
 
     fn dispatch(&self) -> bool {
         self.shard.borrow_mut().dispatch(|owner| self.tell(owner, |_| {}))
-    }
-
-    fn expire(&self) {
-        let now = self.clock.now();
-        loop {
-            let first = self.timers.borrow().first().copied();
-            let Some((time, owner)) = first.filter(|&(time, _)| time <= now) else { return };
-            self.timers.borrow_mut().remove(&(time, owner));
-            self.tell(owner, |slot| slot.deadline = None);
-        }
-    }
-
-    fn wake_all(&self) {
-        for (_, slot) in self.slots.borrow_mut().iter_mut() {
-            if let Some(waker) = &slot.waker {
-                waker.wake_by_ref();
-            }
-        }
     }
 
     /// Changes a slot and wakes its holder, if it is still the same one.
@@ -198,24 +198,27 @@ impl Local {
             && slot.generation == generation(owner)
         {
             change(slot);
-            if let Some(waker) = &slot.waker {
-                waker.wake_by_ref();
-            }
+            self.rouse(index(owner), slot);
         }
     }
 
     pub(crate) fn sit_down(&self) -> Owner {
         let generation = self.generation.get().wrapping_add(1);
         self.generation.set(generation);
-        let index = self.slots.borrow_mut().insert(Slot { generation, ..Slot::default() });
-        (u64::from(generation) << 32) | index as u64
+        let index = self.slots.borrow_mut().insert(Slot::new(generation, Holder::Nobody));
+        owner(generation, index)
+    }
+
+    /// Makes a seat another's, who is told nothing of what its holder before waited for.
+    pub(crate) fn renew(&self, owner: Owner) -> Owner {
+        let generation = self.generation.get().wrapping_add(1);
+        self.generation.set(generation);
+        self.slot(owner, |slot| *slot = Slot::new(generation, Holder::InTurn));
+        self::owner(generation, index(owner))
     }
 
     pub(crate) fn stand_up(&self, owner: Owner) {
-        let slot = self.slots.borrow_mut().remove(index(owner));
-        if let Some(deadline) = slot.deadline {
-            self.timers.borrow_mut().remove(&(deadline, owner));
-        }
+        self.slots.borrow_mut().remove(index(owner));
     }
 
     pub(crate) fn slot<T>(&self, owner: Owner, work: impl FnOnce(&mut Slot) -> T) -> T {
@@ -223,22 +226,32 @@ impl Local {
     }
 
     pub(crate) fn set_deadline(&self, owner: Owner, deadline: Option<Time>) {
-        let before = self.slot(owner, |slot| std::mem::replace(&mut slot.deadline, deadline));
-        if before == deadline {
-            return;
-        }
-        let mut timers = self.timers.borrow_mut();
-        if let Some(before) = before {
-            timers.remove(&(before, owner));
-        }
-        if let Some(deadline) = deadline {
-            timers.insert((deadline, owner));
-            if self.armed.get().is_none_or(|armed| deadline < armed) {
-                self.armed.set(Some(deadline));
+        let deadline = deadline.unwrap_or(NEVER);
+        let mut slots = self.slots.borrow_mut();
+        let slot = &mut slots[index(owner)];
+        slot.deadline = deadline;
+        // One that moved on is found out when its old time comes.
+        if deadline < slot.looked_at {
+            slot.looked_at = self.timers.borrow_mut().add(deadline, owner);
+            if self.armed.get().is_none_or(|armed| slot.looked_at < armed) {
+                self.armed.set(Some(slot.looked_at));
                 self.inbox.bell.notify_one();
             }
         }
     }
+}
+
+/// The token by which the reactor tells of a connection's socket.
+pub(crate) fn token(owner: Owner) -> Token {
+    Token(index(owner))
+}
+
+fn owner(generation: u32, index: usize) -> Owner {
+    (u64::from(generation) << 32) | index as u64
+}
+
+fn owner_at(slots: &Slab<Slot>, index: usize) -> Owner {
+    owner(slots[index].generation, index)
 }
 
 fn index(owner: Owner) -> usize {

@@ -4,141 +4,147 @@
 
 mod wire;
 
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tidings_host::{Carrier, Outcome};
+use tidings_broker::Owner;
+use tidings_host::{Carrier, Client};
 use tidings_model::Time;
 use tidings_protocol::Frame;
 use tidings_websocket_codec::{CloseCode, Decoder, Item, Limits, Opcode, Role};
-use tokio::io::{AsyncRead, ReadBuf};
 
 use super::outgoing::Outgoing;
-use super::{Guest, READS_MAX};
+use super::{Drive, Next, QUEUE_BYTES_MAX, READS_MAX};
 use crate::connection::Connection;
+use crate::held::Held;
 use crate::http::head;
 use crate::http::{Said, Takeover, TakeoverKind};
-use crate::local::Local;
-use wire::{Closing, Wire};
+use crate::local::{Local, token};
+use crate::seat::News;
+use wire::{Closing, Pen, Wire};
 
 /// Goes on with a connection whose handshake the parser has read.
-pub(crate) fn spawn(local: &Rc<Local>, stream: Connection, unread: Bytes, takeover: Takeover) {
+///
+/// # Errors
+/// The system does not let the socket be watched.
+pub(crate) fn hold(
+    local: &Rc<Local>,
+    stream: Connection,
+    unread: &[u8],
+    takeover: Takeover,
+) -> io::Result<()> {
     let Takeover { guest, answer, kind, .. } = takeover;
-    let TakeoverKind::Socket(accepted) = kind else { return };
-    let mut wire = Wire {
-        local: Rc::clone(local),
-        stream,
-        out: Outgoing::default(),
-        wake_at: answer.wake_at,
-        deflate: accepted.deflate,
-        closing: Closing::No,
-    };
+    let TakeoverKind::Socket(accepted) = kind else { return Ok(()) };
+    let socket = Held::new(stream, &local.sockets, token(guest.seat.owner()))?;
+    let mut out = local.lend();
+    let mut wire =
+        Wire { socket, wake_at: answer.wake_at, deflate: accepted.deflate, closing: Closing::No };
+    let mut pen = Pen { local, wire: &mut wire, out: &mut out };
     for said in answer.said {
         match said {
             Said::Begin(head) => {
-                wire.out.push(head::switching(&accepted, &head.headers).into());
+                pen.out.push(head::switching(&accepted, &head.headers).into());
             }
-            Said::Text(head, body) => wire.text(head, body),
-            Said::Binary(payload) => wire.binary(payload),
-            Said::Close(reason) => wire.close(reason),
+            Said::Text(head, body) => pen.text(head, body),
+            Said::Binary(payload) => pen.binary(payload),
+            Said::Close(reason) => pen.close(reason),
             Said::Send(_) => {}
         }
     }
     let limits = Limits { message_bytes_max: local.options.message_bytes_max };
+    let (client, owner) = guest.take();
     let mut socket = Socket {
-        guest,
+        client,
         wire,
+        left: None,
         decoder: Decoder::new(Role::Server, limits),
         heard: local.clock.now(),
         pinged: None,
         closing_told: false,
     };
-    let mut unread = unread.to_vec();
-    socket.take_in(local, &mut unread);
-    local.spawn(socket);
+    socket.take_in(local, &mut out, &mut unread.to_vec());
+    socket.left = local.take_back(out);
+    local.hold(owner, Box::new(socket));
+    Ok(())
 }
 
 /// One WebSocket: the machine, and what its words become.
 struct Socket {
-    guest: Guest,
+    client: Client,
     wire: Wire,
+    /// What the socket has not taken yet.
+    left: Option<Box<Outgoing>>,
     decoder: Decoder,
     /// When the peer was last heard.
     heard: Time,
-    /// When a ping was sent that the peer has not answered by anything.
+    /// When a ping was sent that the peer has not answered by anything. One that is still taking
+    /// what lies before the ping is alive, and cannot have answered yet: then since when it could.
     pinged: Option<Time>,
     closing_told: bool,
 }
 
 impl Socket {
-    /// One turn: hear what happened, read, deliver, write. Ready when the connection is over.
-    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let local = Rc::clone(&self.wire.local);
-        let now = local.clock.now();
-        let news = self.guest.seat.news(cx.waker());
-        if self.wire.is_over(now) {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+    /// Reads, feeds and writes once.
+    fn go_on(&mut self, local: &Local, owner: Owner, now: Time, news: News) -> io::Result<Next> {
+        let mut out = self.left.take().unwrap_or_else(|| local.lend());
+        let was_full = is_full(&out);
+        let mut pen = Pen { local, wire: &mut self.wire, out: &mut out };
+        for outcome in news.outcomes {
+            local.house_at(now, |house| self.client.ended(outcome, house, &mut pen));
         }
-        self.wire.out.borrow(&mut local.queue.borrow_mut());
-        let result = self.speak(&local, news.outcomes, now, cx);
-        self.wire.out.give_back(&mut local.queue.borrow_mut());
-        self.guest.seat.set_deadline(self.deadline());
-        result
+        if self.read(local, &mut out, now)? {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.keep_alive(local, &mut out, now)?;
+        let more = self.speak(local, now, &mut out);
+        let stalled = out.stalled();
+        let (scratch, patience) = (&mut local.scratch.borrow_mut(), local.options.write_stall);
+        let is_written = out.write(&mut self.wire.socket, scratch, now, patience)?;
+        if stalled.is_some() && out.stalled() != stalled && self.pinged.is_some() {
+            self.pinged = Some(now);
+        }
+        // A peer that was not read while it was behind is read now that it is not.
+        let is_readable = self.wire.socket.is_readable() && (was_full || !is_full(&out));
+        self.left = local.take_back(out);
+        if is_written {
+            local.taken(&mut self.client);
+            self.wire.is_written(now);
+        } else {
+            self.wire.socket.await_room(&local.sockets, token(owner))?;
+        }
+        // Where there is more, others get their turn first.
+        match is_written && more || is_readable {
+            true => Ok(Next::Again),
+            false => Ok(Next::Wait(self.deadline(local))),
+        }
     }
 
-    fn speak(
-        &mut self,
-        local: &Rc<Local>,
-        outcomes: Vec<Outcome>,
-        now: Time,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        for outcome in outcomes {
-            let (client, wire) = (&mut self.guest.client, &mut self.wire);
-            local.house(|house| client.ended(outcome, house, wire));
-        }
-        let held_back = self.wire.is_full();
-        if self.poll_read(local, now, cx)? {
-            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-        }
-        if local.shared.is_closing() && !self.closing_told {
-            self.closing_told = true;
+    /// Feeds the machine what is due and what there is to read; says whether there is more.
+    fn speak(&mut self, local: &Local, now: Time, out: &mut Outgoing) -> bool {
+        let Socket { client, wire, closing_told, .. } = self;
+        let mut pen = Pen { local, wire, out };
+        if local.shared.is_closing() && !*closing_told {
+            *closing_told = true;
             let come_back = local.shared.come_back();
-            let (client, wire) = (&mut self.guest.client, &mut self.wire);
-            local.house(|house| client.closing(come_back, house, wire));
+            local.house_at(now, |house| client.closing(come_back, house, &mut pen));
         }
-        if self.wire.wake_at.is_some_and(|time| time <= now) {
-            self.wire.wake_at = None;
-            let (client, wire) = (&mut self.guest.client, &mut self.wire);
-            local.house(|house| client.deadline(house, wire));
+        if pen.wire.wake_at.is_some_and(|time| time <= now) {
+            pen.wire.wake_at = None;
+            local.house_at(now, |house| client.deadline(house, &mut pen));
         }
-        self.keep_alive(now)?;
-        let (client, wire) = (&mut self.guest.client, &mut self.wire);
-        let more = local.house(|house| client.deliver(house, wire));
-        if self.wire.poll_write(now, cx)?.is_ready() {
-            local.taken(&mut self.guest.client);
-            // Where there is more, others get their turn first. And a peer that was not read while
-            // it was behind is read now that it is not.
-            if more || held_back {
-                cx.waker().wake_by_ref();
-            }
-        }
-        Poll::Pending
+        local.house_at(now, |house| client.deliver(house, &mut pen))
     }
 
     /// Pings a silent peer, and finds one that is gone.
-    fn keep_alive(&mut self, now: Time) -> io::Result<()> {
-        let options = &self.wire.local.options;
+    fn keep_alive(&mut self, local: &Local, out: &mut Outgoing, now: Time) -> io::Result<()> {
         match self.pinged {
-            Some(_) if now >= self.pong_due() => {
+            Some(pinged) if now >= pinged + local.options.pong_wait => {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            None if now >= self.heard + options.heartbeat => {
-                self.wire.frame(Opcode::Ping, Bytes::new(), Bytes::new());
+            None if now >= self.heard + local.options.heartbeat => {
+                let mut pen = Pen { local, wire: &mut self.wire, out };
+                pen.frame(Opcode::Ping, Bytes::new(), Bytes::new());
                 self.pinged = Some(now);
             }
             _ => {}
@@ -146,65 +152,49 @@ impl Socket {
         Ok(())
     }
 
-    /// When a pinged peer must have been heard. One that is still taking what lies before the ping
-    /// is alive, and cannot have answered yet.
-    fn pong_due(&self) -> Time {
-        self.pinged.unwrap_or_default().max(self.wire.out.took())
-            + self.wire.local.options.pong_wait
+    fn stalled(&self) -> Option<Time> {
+        self.left.as_ref().and_then(|left| left.stalled())
     }
 
-    fn deadline(&self) -> Option<Time> {
-        let options = &self.wire.local.options;
+    fn deadline(&self, local: &Local) -> Option<Time> {
         let alive = match self.pinged {
-            Some(_) => self.pong_due(),
-            None => self.heard + options.heartbeat,
+            Some(pinged) => pinged + local.options.pong_wait,
+            None => self.heard + local.options.heartbeat,
         };
         let closing = match self.wire.closing {
             Closing::Said(until) | Closing::Lingering(until) => Some(until),
             Closing::No | Closing::Done => None,
         };
-        [Some(alive), self.wire.wake_at, self.wire.out.stalled(), closing]
-            .into_iter()
-            .flatten()
-            .min()
+        [Some(alive), self.wire.wake_at, self.stalled(), closing].into_iter().flatten().min()
     }
 
     /// Reads what the peer sends. Says whether it is gone. A peer that does not take what it is
     /// sent is not read either, or its pings alone could fill our memory.
-    fn poll_read(
-        &mut self,
-        local: &Rc<Local>,
-        now: Time,
-        cx: &mut Context<'_>,
-    ) -> io::Result<bool> {
+    fn read(&mut self, local: &Local, out: &mut Outgoing, now: Time) -> io::Result<bool> {
         for _ in 0..READS_MAX {
-            if self.wire.is_full() {
+            if is_full(out) || !self.wire.socket.is_readable() {
                 return Ok(false);
             }
             // Taken out, since a machine may publish and so come back to this thread's state.
             let mut scratch = local.scratch.take();
-            let mut buffer = ReadBuf::new(&mut scratch);
-            let read = Pin::new(&mut self.wire.stream).poll_read(cx, &mut buffer);
-            let count = buffer.filled().len();
-            if count > 0 {
+            let read = self.wire.socket.read(&mut scratch);
+            if let Ok(Some(count @ 1..)) = read {
                 self.heard = now;
                 self.pinged = None;
-                self.take_in(local, &mut scratch[..count]);
+                self.take_in(local, out, &mut scratch[..count]);
             }
             local.scratch.replace(scratch);
-            match read {
-                Poll::Pending => return Ok(false),
-                Poll::Ready(Err(error)) => return Err(error),
-                Poll::Ready(Ok(())) if count == 0 => return Ok(true),
-                Poll::Ready(Ok(())) => {}
+            match read? {
+                None => return Ok(false),
+                Some(0) => return Ok(true),
+                Some(_) => {}
             }
         }
-        cx.waker().wake_by_ref();
         Ok(false)
     }
 
     /// Takes bytes from the peer and feeds what they say.
-    fn take_in(&mut self, local: &Rc<Local>, mut bytes: &mut [u8]) {
+    fn take_in(&mut self, local: &Local, out: &mut Outgoing, mut bytes: &mut [u8]) {
         loop {
             let item = match self.wire.deflate {
                 None => self.decoder.decode(&mut bytes),
@@ -212,57 +202,64 @@ impl Socket {
                     self.decoder.decode_deflated(&mut bytes, &mut local.inflater.borrow_mut())
                 }
             };
-            let item = match item {
-                Ok(Some(item)) => item,
-                Ok(None) => return,
-                Err(error) => {
-                    self.wire.say_close(error.close_code(), &error.to_string());
-                    self.end();
-                    return;
-                }
-            };
-            let (client, wire) = (&mut self.guest.client, &mut self.wire);
+            let mut pen = Pen { local, wire: &mut self.wire, out };
+            let client = &mut self.client;
             match item {
-                Item::Text(text) => {
-                    local.house(|house| client.frame(Frame::Text(&text), house, wire));
+                Ok(None) => return,
+                Ok(Some(Item::Text(text))) => {
+                    local.house(|house| client.frame(Frame::Text(&text), house, &mut pen));
                 }
-                Item::Binary(bytes) => {
-                    local.house(|house| client.frame(Frame::Binary(&bytes), house, wire));
+                Ok(Some(Item::Binary(bytes))) => {
+                    local.house(|house| client.frame(Frame::Binary(&bytes), house, &mut pen));
                 }
-                Item::Ping(payload) => {
+                Ok(Some(Item::Ping(payload))) => {
                     let payload = Bytes::copy_from_slice(&payload);
-                    wire.frame(Opcode::Pong, Bytes::new(), payload);
+                    pen.frame(Opcode::Pong, Bytes::new(), payload);
                 }
-                Item::Pong(_) => {}
-                Item::Close { code, .. } => {
+                Ok(Some(Item::Pong(_))) => {}
+                Ok(Some(Item::Close { code, .. })) => {
                     // The same code back (RFC 6455 section 5.5.1).
-                    wire.say_close(code.unwrap_or(CloseCode::NORMAL), "");
-                    self.end();
-                    return;
+                    pen.say_close(code.unwrap_or(CloseCode::NORMAL), "");
+                    return self.end(local);
+                }
+                Err(error) => {
+                    pen.say_close(error.close_code(), &error.to_string());
+                    return self.end(local);
                 }
             }
         }
     }
 
     /// Nothing more is to come from the peer, and nothing more is sent but the Close frame.
-    fn end(&mut self) {
+    fn end(&mut self, local: &Local) {
         self.wire.closing = Closing::Done;
-        self.wire.local.leave(&mut self.guest.client);
+        local.leave(&mut self.client);
     }
 }
 
-impl Future for Socket {
-    type Output = ();
+fn is_full(out: &Outgoing) -> bool {
+    out.bytes() >= QUEUE_BYTES_MAX
+}
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match self.get_mut().turn(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(result) => {
-                if let Err(error) = result {
-                    tracing::debug!(%error, "socket ended");
-                }
-                Poll::Ready(())
-            }
-        }
+impl Drive for Socket {
+    fn turn(&mut self, local: &Rc<Local>, owner: Owner, news: News) -> Next {
+        let now = local.clock.now();
+        self.wire.socket.note(news.readiness);
+        let has_stalled = self.stalled().is_some_and(|until| until <= now);
+        let next = match has_stalled || self.wire.is_over(now) {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => self.go_on(local, owner, now, news),
+        };
+        next.unwrap_or_else(|error| {
+            tracing::debug!(%error, "socket ended");
+            Next::Over
+        })
     }
+
+    fn leave(&mut self, local: &Local) {
+        local.leave(&mut self.client);
+    }
+
+    /// A WebSocket is the last thing on its connection.
+    fn give_back(self: Box<Self>, _: &Rc<Local>) {}
 }

@@ -2,11 +2,6 @@
 //!
 //! Must never read, nor decide when the connection ends: it keeps how far the closing is.
 
-use std::io;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll};
-
 use bytes::Bytes;
 use tidings_host::Carrier;
 use tidings_model::Time;
@@ -14,11 +9,10 @@ use tidings_protocol::{CloseReason, Response};
 use tidings_websocket_codec::{
     CloseCode, Deflate, Opcode, close_payload, deflated_header, frame_header,
 };
-use tokio::io::AsyncWrite;
 
-use crate::connection::Connection;
 use crate::drive::outgoing::Outgoing;
 use crate::drive::{LINGER, QUEUE_BYTES_MAX};
+use crate::held::Held;
 use crate::local::Local;
 
 /// The close code of a socket whose durable session is another's now, or no more.
@@ -29,14 +23,19 @@ const SESSION_ENDED: CloseCode = match CloseCode::new(4409) {
 
 /// The socket's sending side.
 pub(super) struct Wire {
-    pub(super) local: Rc<Local>,
-    pub(super) stream: Connection,
-    pub(super) out: Outgoing,
+    pub(super) socket: Held,
     /// When the machine wants to be woken.
     pub(super) wake_at: Option<Time>,
     /// How messages may be compressed, if at all.
     pub(super) deflate: Option<Deflate>,
     pub(super) closing: Closing,
+}
+
+/// What writes in one turn.
+pub(super) struct Pen<'a> {
+    pub(super) local: &'a Local,
+    pub(super) wire: &'a mut Wire,
+    pub(super) out: &'a mut Outgoing,
 }
 
 /// How far the closing handshake is (RFC 6455 section 7.1).
@@ -51,7 +50,7 @@ pub(super) enum Closing {
     Lingering(Time),
 }
 
-impl Carrier for Wire {
+impl Carrier for Pen<'_> {
     fn respond(&mut self, _: Response) {
         debug_assert!(false, "an answer after the handshake");
     }
@@ -73,7 +72,7 @@ impl Carrier for Wire {
     }
 
     fn wake_at(&mut self, time: Time) {
-        self.wake_at = Some(time);
+        self.wire.wake_at = Some(time);
     }
 
     fn close(&mut self, reason: CloseReason) {
@@ -91,11 +90,11 @@ impl Carrier for Wire {
     }
 }
 
-impl Wire {
+impl Pen<'_> {
     /// A message, whose body is compressed where that was agreed on and is worth it.
     fn message(&mut self, opcode: Opcode, head: Bytes, body: Bytes) {
-        let window_bytes = self.deflate.map_or(0, Deflate::window_bytes);
-        if self.closing == Closing::No
+        let window_bytes = self.wire.deflate.map_or(0, Deflate::window_bytes);
+        if self.wire.closing == Closing::No
             && body.len() <= window_bytes
             && let Some(deflated) = self.local.deflated.borrow_mut().get(&body)
             && let Some(header) = deflated_header(opcode, head.len(), deflated.len())
@@ -109,7 +108,7 @@ impl Wire {
     }
 
     pub(super) fn frame(&mut self, opcode: Opcode, head: Bytes, body: Bytes) {
-        if self.closing == Closing::No {
+        if self.wire.closing == Closing::No {
             let header = frame_header(opcode, head.len() + body.len(), None);
             self.out.push_own(header.as_slice());
             self.out.push(head);
@@ -118,32 +117,28 @@ impl Wire {
     }
 
     pub(super) fn say_close(&mut self, code: CloseCode, text: &str) {
-        if self.closing == Closing::No {
+        if self.wire.closing == Closing::No {
             let payload = close_payload(code, text);
             self.frame(Opcode::Close, Bytes::new(), payload.into());
-            self.closing = Closing::Said(self.local.clock.now() + LINGER);
+            self.wire.closing = Closing::Said(self.local.clock.now() + LINGER);
         }
     }
+}
 
-    /// Writes what waits, then closes if that is due.
-    pub(super) fn poll_write(&mut self, now: Time, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let patience = self.local.options.write_stall;
-        if self.out.poll_write(&mut self.stream, now, patience, cx)?.is_pending() {
-            return Poll::Pending;
-        }
+impl Wire {
+    /// Everything is written: closes if that is due.
+    pub(super) fn is_written(&mut self, now: Time) {
         if self.closing == Closing::Done {
-            // Fails only when the peer is gone, and then there is nothing to linger for.
-            let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+            self.socket.shutdown();
             self.closing = Closing::Lingering(now + LINGER);
         }
-        Poll::Ready(Ok(()))
     }
 
+    /// Whether the time to close in good order is over.
     pub(super) fn is_over(&self, now: Time) -> bool {
-        let closed = match self.closing {
+        match self.closing {
             Closing::Said(until) | Closing::Lingering(until) => until <= now,
             Closing::No | Closing::Done => false,
-        };
-        closed || self.out.stalled().is_some_and(|until| until <= now)
+        }
     }
 }

@@ -1,0 +1,84 @@
+//! How a machine's subscriptions begin and end.
+
+use tidings_broker::{Shard, Subscribed};
+use tidings_model::{Position, Refusal, SubscribeOptions, TopicFilter};
+use tidings_protocol::{Input, SubId};
+
+use super::{Client, Reading};
+use crate::{Carrier, House, Outcome};
+
+/// What became of a subscribe, until the machine can be told.
+pub(super) struct Told {
+    pub(super) sub: SubId,
+    pub(super) result: Result<Position, Refusal>,
+    pub(super) refused: Vec<(TopicFilter, Refusal)>,
+}
+
+impl Client {
+    /// A subscription's session is stored, and so it can begin; or it is not.
+    pub(super) fn stored(
+        &mut self,
+        sub: SubId,
+        result: Result<(), Refusal>,
+        house: &mut House<'_>,
+        carrier: &mut dyn Carrier,
+    ) {
+        let Some(storing) = &mut self.storing else { return };
+        let Some(place) = storing.iter().position(|told| told.sub == sub) else { return };
+        let told = storing.swap_remove(place);
+        let result = match result {
+            Ok(()) => {
+                let held = self.subscriptions.iter_mut().filter(|reading| reading.sub == sub);
+                held.for_each(|reading| reading.is_held = false);
+                told.result
+            }
+            Err(refusal) => {
+                self.unsubscribe(sub, house.shard);
+                Err(refusal)
+            }
+        };
+        self.feed(Input::Subscribed(sub, result, &told.refused), house, carrier);
+    }
+
+    /// Begins to read; says what the machine is to be told, unless a session has to be stored
+    /// first.
+    pub(super) fn subscribe(
+        &mut self,
+        sub: SubId,
+        options: SubscribeOptions,
+        house: &mut House<'_>,
+    ) -> Option<Told> {
+        let most = house.shard.subscriptions_max();
+        if self.subscriptions.len() >= most {
+            let result = Err(Refusal::TooManySubscriptions(most));
+            return Some(Told { sub, result, refused: Vec::new() });
+        }
+        let in_session = options.session.is_some();
+        let Subscribed { result, refused, unsaved } =
+            house.shard.subscribe(self.owner, options, house.now);
+        let is_held = unsaved.is_some();
+        let result = result.map(|(key, position)| {
+            let reading = Reading { sub, key, begun: false, in_session, is_held };
+            self.subscriptions.push(reading);
+            position
+        });
+        let told = Told { sub, result, refused };
+        let Some(unsaved) = unsaved else { return Some(told) };
+        self.storing.get_or_insert_default().push(told);
+        let done = self.outcome(house, move |result| Outcome::Stored(sub, result));
+        house.broker.save_session(unsaved, house.now, done);
+        None
+    }
+
+    pub(super) fn unsubscribe(&mut self, sub: SubId, shard: &mut Shard) {
+        self.subscriptions.retain(|reading| {
+            if reading.sub == sub {
+                shard.unsubscribe(reading.key);
+            }
+            reading.sub != sub
+        });
+        if let Some(storing) = &mut self.storing {
+            storing.retain(|told| told.sub != sub);
+        }
+    }
+}

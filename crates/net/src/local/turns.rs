@@ -1,0 +1,174 @@
+//! What a serving thread does: it finds who is to be woken, gives connections their turns, and keeps
+//! time. Must never wait for anything but the next thing to do.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use mio::Token;
+use tidings_broker::Owner;
+use tidings_model::Time;
+
+use super::{Local, generation, index, owner, owner_at};
+use crate::drive::{Drive, Next};
+use crate::reactor::Reactor;
+use crate::seat::{Holder, Slot};
+use crate::timers::NEVER;
+
+/// Most turns given before the thread's tasks have theirs: those are what parses requests, and so
+/// what brings the next messages.
+const TURNS_MAX: usize = 128;
+
+impl Local {
+    /// Runs for the life of the thread: hands out outcomes, finds who is to be woken, gives turns,
+    /// keeps time.
+    pub(crate) async fn run(self: Rc<Self>, mut reactor: Reactor) {
+        let mut closing_told = false;
+        loop {
+            self.hand_out();
+            let mut more = self.dispatch();
+            self.expire();
+            if self.shared.is_closing() && !closing_told {
+                closing_told = true;
+                self.wake_all();
+            }
+            more |= reactor.look(|Token(index), readiness| {
+                if let Some(slot) = self.slots.borrow_mut().get_mut(index) {
+                    slot.readiness = slot.readiness.and(readiness);
+                    self.rouse(index, slot);
+                }
+            });
+            more |= self.give_turns();
+            if more {
+                tokio::task::yield_now().await;
+            } else {
+                self.wait(&mut reactor).await;
+            }
+        }
+    }
+
+    /// Waits until there may be something to do.
+    async fn wait(&self, reactor: &mut Reactor) {
+        let next = self.timers.borrow().next();
+        self.armed.set(next);
+        let mut rung = pin!(self.inbox.bell.notified());
+        let mut time = pin!(next.map(|time| tokio::time::sleep_until(self.clock.instant(time))));
+        poll_fn(|cx| {
+            let has_rung = rung.as_mut().poll(cx).is_ready();
+            let is_time = time.as_mut().as_pin_mut().is_some_and(|time| time.poll(cx).is_ready());
+            if has_rung | is_time | reactor.poll_ready(cx).is_ready() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    fn expire(&self) {
+        let now = self.clock.now();
+        loop {
+            let Some((tick, owners)) = self.timers.borrow_mut().take(now) else { return };
+            for owner in owners {
+                self.look_at(owner, tick, now);
+            }
+        }
+    }
+
+    /// Wakes a seat's holder whose deadline has come, or has it looked at again when it will.
+    fn look_at(&self, owner: Owner, tick: Time, now: Time) {
+        let mut slots = self.slots.borrow_mut();
+        let Some(slot) = slots.get_mut(index(owner)) else { return };
+        if slot.generation != generation(owner) || slot.looked_at != tick {
+            return;
+        }
+        slot.looked_at = NEVER;
+        if slot.deadline <= now {
+            slot.deadline = NEVER;
+            self.rouse(index(owner), slot);
+        } else if slot.deadline != NEVER {
+            slot.looked_at = self.timers.borrow_mut().add(slot.deadline, owner);
+        }
+    }
+
+    fn wake_all(&self) {
+        for (index, slot) in self.slots.borrow_mut().iter_mut() {
+            self.rouse(index, slot);
+        }
+    }
+
+    /// Has a seat's holder look at what happened.
+    pub(super) fn rouse(&self, index: usize, slot: &mut Slot) {
+        match &slot.holder {
+            Holder::Nobody => {}
+            Holder::Task(waker) => waker.wake_by_ref(),
+            Holder::Connection(_) | Holder::InTurn if slot.is_queued => {}
+            Holder::Connection(_) | Holder::InTurn => {
+                slot.is_queued = true;
+                let mut queue = self.queue.borrow_mut();
+                if queue.is_empty() {
+                    self.inbox.bell.notify_one();
+                }
+                queue.push_back(index);
+            }
+        }
+    }
+
+    /// Gives connections their turns; says whether others still wait for one.
+    fn give_turns(self: &Rc<Self>) -> bool {
+        for _ in 0..TURNS_MAX {
+            let Some(index) = self.queue.borrow_mut().pop_front() else { return false };
+            self.give_turn(index);
+        }
+        !self.queue.borrow().is_empty()
+    }
+
+    fn give_turn(self: &Rc<Self>, index: usize) {
+        let mut slots = self.slots.borrow_mut();
+        // Its number may be another's by now, who is not in the queue.
+        let Some(slot) = slots.get_mut(index).filter(|slot| slot.is_queued) else { return };
+        slot.is_queued = false;
+        let owner = owner(slot.generation, index);
+        let holder = std::mem::replace(&mut slot.holder, Holder::InTurn);
+        let Holder::Connection(mut drive) = holder else {
+            slot.holder = holder;
+            return;
+        };
+        let news = slot.news();
+        drop(slots);
+        let next = drive.turn(self, owner, news);
+        let owner = owner_at(&self.slots.borrow(), index);
+        match next {
+            Next::Wait(deadline) => {
+                self.slot(owner, |slot| slot.holder = Holder::Connection(drive));
+                self.set_deadline(owner, deadline);
+            }
+            Next::Again => self.hold(owner, drive),
+            Next::Over => {
+                drive.leave(self);
+                self.stand_up(owner);
+            }
+            Next::Request => {
+                drive.leave(self);
+                self.stand_up(owner);
+                drive.give_back(self);
+            }
+        }
+    }
+
+    /// Runs a connection on a seat from now on; its first turn comes soon.
+    pub(crate) fn hold(&self, owner: Owner, drive: Box<dyn Drive>) {
+        self.tell(owner, |slot| slot.holder = Holder::Connection(drive));
+    }
+
+    /// Ends all connections that have no task, as the thread ends.
+    pub(crate) fn cut_all(&self) {
+        for (_, slot) in self.slots.borrow_mut().iter_mut() {
+            if let Holder::Connection(drive) = &mut slot.holder {
+                drive.leave(self);
+                slot.holder = Holder::Nobody;
+            }
+        }
+    }
+}
