@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::PATIENCE;
 use crate::http::{Response, request};
+use crate::http2::Flow;
 use crate::server::Server;
 use crate::wire::Wire;
 
@@ -14,10 +15,17 @@ use crate::wire::Wire;
 pub struct Stream {
     /// Its head.
     pub head: Response,
-    wire: Wire,
-    chunked: bool,
+    source: Source,
     ended: bool,
     unread: Vec<u8>,
+}
+
+/// Where its body comes from.
+enum Source {
+    /// HTTP/1.1, in chunks or up to the connection's end.
+    Wire { wire: Wire, chunked: bool },
+    /// A stream of HTTP/2.
+    Http2(Flow),
 }
 
 /// One event of an event stream, as it stood there (WHATWG HTML section 9.2.6).
@@ -79,7 +87,12 @@ impl Stream {
     /// A stream whose head was read already.
     pub(crate) fn resume(wire: Wire, head: Response) -> Stream {
         let chunked = head.list("transfer-encoding") == ["chunked"];
-        Stream { head, wire, chunked, ended: false, unread: Vec::new() }
+        Stream { head, source: Source::Wire { wire, chunked }, ended: false, unread: Vec::new() }
+    }
+
+    /// A stream of HTTP/2 whose head was read already.
+    pub(crate) fn over(flow: Flow, head: Response) -> Stream {
+        Stream { head, source: Source::Http2(flow), ended: false, unread: Vec::new() }
     }
 
     /// The next line without its line feed, or nothing at the stream's end.
@@ -112,10 +125,11 @@ impl Stream {
     /// Whatever comes next, as it comes, or nothing at the stream's end. For what is no text.
     #[track_caller]
     pub fn more(&mut self) -> Option<Vec<u8>> {
-        let more = match (self.ended, self.chunked) {
-            (true, _) => None,
-            (_, true) => self.wire.chunk(),
-            (_, false) => self.wire.read_some(),
+        let more = match &mut self.source {
+            _ if self.ended => None,
+            Source::Wire { wire, chunked: true } => wire.chunk(),
+            Source::Wire { wire, chunked: false } => wire.read_some(),
+            Source::Http2(flow) => flow.more(),
         };
         self.ended = more.is_none();
         more
@@ -189,16 +203,23 @@ impl Stream {
         }
     }
 
-    /// Waits until the server has closed the connection; the body must have ended before.
+    /// Waits until the body has ended in good order and, where it was all that its connection was
+    /// for, the server has closed that.
     #[track_caller]
     pub fn expect_end(&mut self) {
         let line = self.line();
         assert_eq!(line, None, "more came before the end");
-        self.wire.expect_end();
+        if let Source::Wire { wire, .. } = &mut self.source {
+            wire.expect_end();
+        }
     }
 
-    /// The connection itself, with what was not yet read of it.
-    pub fn into_wire(self) -> Wire {
-        self.wire
+    /// The stream of HTTP/2 that carries it.
+    #[track_caller]
+    pub fn flow(&mut self) -> &mut Flow {
+        match &mut self.source {
+            Source::Http2(flow) => flow,
+            Source::Wire { .. } => panic!("not a stream of HTTP/2"),
+        }
     }
 }
