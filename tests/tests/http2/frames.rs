@@ -44,7 +44,7 @@ impl Frame {
             GOAWAY => 4,
             _ => panic!("no error in {self:?}"),
         };
-        u32::from_be_bytes(self.payload[from..from + 4].try_into().unwrap())
+        number(&self.payload[from..from + 4])
     }
 }
 
@@ -86,8 +86,7 @@ impl Frames {
     /// The next frame, or nothing when the server has closed.
     pub(crate) fn next(&mut self) -> Option<Frame> {
         let head = self.wire.try_read_exact(9)?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let stream = u32::from_be_bytes(head[5..9].try_into().unwrap());
+        let (length, stream) = (number(&head[..3]), number(&head[5..9]));
         let payload = self.wire.try_read_exact(length as usize)?;
         self.kinds.push(head[3]);
         Some(Frame { kind: head[3], stream, payload })
@@ -121,6 +120,10 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     let length = (payload.len() as u32).to_be_bytes();
     let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
     [&head, payload].concat()
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |number, &byte| number << 8 | u32::from(byte))
 }
 
 /// A request's head, every field as a literal that is not indexed (RFC 7541 section 6.2.2).

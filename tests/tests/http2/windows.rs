@@ -26,7 +26,8 @@ fn publish(server: &Server) {
 fn expect_all(stream: &mut Stream) {
     for number in 0..MESSAGES {
         let event = stream.next_sse().json();
-        assert!(event["data"].as_str().unwrap().starts_with(&format!("{number} ")), "{number}");
+        let begins = |data: &str| data.starts_with(&format!("{number} "));
+        assert!(event["data"].as_str().is_some_and(begins), "{number}");
     }
 }
 

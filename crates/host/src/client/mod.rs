@@ -94,6 +94,11 @@ impl Client {
         self.waiting > 0
     }
 
+    /// Whether it matters to anyone what its connection has taken: to a durable session.
+    pub fn is_session(&self) -> bool {
+        self.subscriptions.iter().any(|reading| reading.in_session)
+    }
+
     /// Feeds the request; then whatever there is to read.
     pub fn open(&mut self, request: &Request, house: &mut House<'_>, carrier: &mut dyn Carrier) {
         self.is_silent = request.is_head();

@@ -26,23 +26,30 @@ pub(crate) fn spawn(guest: Guest, answer: Answer, mut outlet: Outlet, open: Open
         }
     }
     let local = Rc::clone(&guest.local);
-    local.spawn(Stream { guest, outlet, closing_told: false, _open: open });
+    local.spawn(Stream { guest, outlet, open, handed: None, closing_told: false });
 }
 
 /// One exchange: the machine, and what its words become.
 struct Stream {
     guest: Guest,
     outlet: Outlet,
+    open: Open,
+    /// While a durable session waits for the socket to take what the library was given: how often
+    /// it had taken everything before.
+    handed: Option<u64>,
     closing_told: bool,
-    _open: Open,
 }
 
 impl Stream {
     /// One turn: hear what happened, deliver, write. Ready when the stream is over.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Stream { guest: Guest { client, seat, local }, outlet, closing_told, .. } = self;
+        let local = Rc::clone(&self.guest.local);
         let now = local.clock.now();
-        let _ = seat.news(cx.waker());
+        let _ = self.guest.seat.news(cx.waker());
+        if self.handed.is_some() && self.poll_taken(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let Stream { guest: Guest { client, seat, .. }, outlet, closing_told, .. } = self;
         if outlet.stalled().is_some_and(|until| until <= now) {
             tracing::debug!("stream takes nothing");
             outlet.cut();
@@ -60,22 +67,39 @@ impl Stream {
             local.house(|house| client.deadline(house, outlet));
         }
         let more = local.house(|house| client.deliver(house, outlet));
-        match outlet.poll_write(now, cx) {
-            Poll::Ready(Err(_)) => return Poll::Ready(()),
-            Poll::Ready(Ok(())) => {
-                local.taken(client);
-                if outlet.is_done() {
-                    return Poll::Ready(());
-                }
-                if more {
-                    cx.waker().wake_by_ref();
-                }
-            }
-            Poll::Pending => {}
-        }
+        let written = outlet.poll_write(now, cx);
         let deadlines = [outlet.wake_at, outlet.stalled()];
         seat.set_deadline(deadlines.into_iter().flatten().min());
-        Poll::Pending
+        match written {
+            Poll::Ready(Ok(())) if self.poll_taken(cx).is_ready() => Poll::Ready(()),
+            Poll::Ready(Ok(())) => {
+                // What a session has to wait for wakes it.
+                if more && self.handed.is_none() {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Tells the client that its connection has taken what it was given: when the library has,
+    /// within the peer's window; for a durable session, when the socket has. Ready when the stream
+    /// is over.
+    fn poll_taken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Stream { guest: Guest { client, local, .. }, outlet, open, handed, .. } = self;
+        if outlet.was_handed() && client.is_session() {
+            *handed = Some(open.flushes());
+        }
+        match handed.map(|flushes| open.poll_flushed(flushes, cx)) {
+            Some(Poll::Pending) => return Poll::Pending,
+            Some(Poll::Ready(false)) => return Poll::Ready(()),
+            Some(Poll::Ready(true)) | None => {}
+        }
+        *handed = None;
+        local.taken(client);
+        if outlet.is_done() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

@@ -218,6 +218,12 @@ impl Serving {
     }
 }
 
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.streams.over();
+    }
+}
+
 impl Future for Serving {
     type Output = End;
 
@@ -231,6 +237,10 @@ impl Future for Serving {
         }
         if this.poll_streams(cx).is_ready() {
             return Poll::Ready(End::Closed);
+        }
+        // The library has written all that it had, unless the socket was full.
+        if this.socket.stalled().is_none() {
+            this.streams.flushed();
         }
         this.poll_time(cx)
     }

@@ -35,6 +35,8 @@ pub(crate) struct Outlet {
     bytes: usize,
     /// Whether nothing will be added.
     ended: bool,
+    /// Whether the library was given anything that nobody has asked about yet.
+    handed: bool,
     /// How long a peer may take nothing.
     patience: Duration,
     /// While the window is shut: when the peer is given up.
@@ -64,6 +66,7 @@ impl Outlet {
             pieces: VecDeque::new(),
             bytes: 0,
             ended: false,
+            handed: false,
             patience,
             stalled: None,
             wake_at: None,
@@ -83,6 +86,11 @@ impl Outlet {
     /// Whether all is said and out.
     pub(crate) fn is_done(&self) -> bool {
         matches!(self.phase, Phase::Done)
+    }
+
+    /// Whether the library was given anything since the last time this was asked.
+    pub(crate) fn was_handed(&mut self) -> bool {
+        std::mem::take(&mut self.handed)
     }
 
     /// Whether the peer has reset the stream or is gone.
@@ -150,6 +158,7 @@ impl Outlet {
     fn send(&mut self, data: Bytes, is_last: bool) -> Result<(), Gone> {
         let Phase::Streaming(stream) = &mut self.phase else { return Ok(()) };
         stream.send_data(data, is_last).map_err(|_| Gone)?;
+        self.handed = true;
         if is_last {
             self.phase = Phase::Done;
         }
