@@ -11,6 +11,7 @@ pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
 pub(crate) const CONTINUATION: u8 = 9;
 
 /// The request, or the answer, ends with this frame.
@@ -57,7 +58,16 @@ pub(crate) struct Frames {
 impl Frames {
     /// Connects and sends the preface with empty settings.
     pub(crate) fn connect(server: &Server) -> Frames {
-        let mut frames = Frames { wire: server.wire(), kinds: Vec::new() };
+        Frames::over(server.wire())
+    }
+
+    /// [`connect`](Frames::connect), with a socket that holds little.
+    pub(crate) fn connect_narrow(server: &Server) -> Frames {
+        Frames::over(Wire::connect_narrow(server.address()))
+    }
+
+    fn over(wire: Wire) -> Frames {
+        let mut frames = Frames { wire, kinds: Vec::new() };
         frames.wire.send(PREFACE);
         frames.send(SETTINGS, 0, 0, b"");
         frames

@@ -6,6 +6,7 @@ mod frames;
 mod limits;
 mod nonsense;
 mod same;
+mod sessions;
 mod ways;
 mod windows;
 
