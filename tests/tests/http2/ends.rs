@@ -3,7 +3,9 @@
 use tidings_tests::{Http2, Server};
 
 use super::await_streams;
-use super::frames::{Frames, GOAWAY, HEADERS, PING};
+use super::frames::{
+    DATA, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, PING, PROTOCOL_ERROR, RST_STREAM, head,
+};
 
 #[test]
 fn a_reset_ends_the_reader_and_not_the_connection() {
@@ -48,6 +50,31 @@ fn the_end_of_a_connection_ends_its_streams() {
     drop(http2);
     await_streams(&server, 0);
     server.await_connections(0);
+}
+
+#[test]
+fn half_a_body_is_no_message() {
+    let server = Server::start();
+    for (end, length) in [(true, "100"), (true, "5"), (false, "100"), (false, "5")] {
+        let mut frames = Frames::connect(&server);
+        let head = head("POST", "/t/a", &[("content-length", length)]);
+        frames.send(HEADERS, END_HEADERS, 1, &head);
+        frames.send(DATA, 0, 1, b"begun");
+        await_streams(&server, 1);
+        if end {
+            frames.send(RST_STREAM, 0, 1, &8u32.to_be_bytes());
+            await_streams(&server, 0);
+        }
+        drop(frames);
+        await_streams(&server, 0);
+        assert!(server.get("/t/a").events().is_empty(), "{length}");
+    }
+    // One that is shorter than it said is none either.
+    let mut frames = Frames::connect(&server);
+    frames.send(HEADERS, END_HEADERS, 1, &head("POST", "/t/a", &[("content-length", "100")]));
+    frames.send(DATA, END_STREAM, 1, b"begun");
+    assert_eq!(frames.await_kind(RST_STREAM).error(), PROTOCOL_ERROR);
+    assert!(server.get("/t/a").events().is_empty());
 }
 
 #[test]

@@ -217,8 +217,10 @@ impl Carrier for Outlet {
         };
         let Response { status, headers, body } = response;
         let mut head = head(status, headers);
-        // RFC 9110 section 8.6: no length where there cannot be content.
-        if status != StatusCode::NOT_MODIFIED && status != StatusCode::NO_CONTENT {
+        // RFC 9110 section 8.6: no length where there cannot be content, nor where it is not known
+        // what a GET would give.
+        let is_unknown = self.is_head && body.is_empty();
+        if status != StatusCode::NOT_MODIFIED && status != StatusCode::NO_CONTENT && !is_unknown {
             head.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
         }
         self.ended = true;
