@@ -9,16 +9,22 @@ use super::frames::{
 };
 
 #[test]
-fn a_preface_may_come_byte_by_byte() {
-    let server = Server::start();
+fn a_preface_may_come_in_pieces() {
+    let server = Server::with(&[("THREADS", "1")]);
+    let mut other = server.wire();
     let mut wire = server.wire();
-    for byte in PREFACE {
-        wire.send([*byte]);
+    for piece in [&PREFACE[..1], &PREFACE[1..4], &PREFACE[4..18], &PREFACE[18..23]] {
+        wire.send(piece);
+        // The only thread that serves has looked at it before it has answered twice.
+        for _ in 0..2 {
+            assert_eq!(other.ask("GET", "/t/a", &[], b"").status, 200);
+        }
     }
+    wire.send(&PREFACE[23..]);
     wire.send(frame(SETTINGS, 0, 0, b""));
     wire.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, &head("GET", "/t/a", &[])));
     let settings = wire.read_exact(9);
-    assert_eq!(settings[3], SETTINGS);
+    assert_eq!(settings[3], SETTINGS, "{}", settings.escape_ascii());
 }
 
 #[test]
