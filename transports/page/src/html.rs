@@ -27,7 +27,7 @@ const SHOWN_MAX: usize = 4096;
 
 /// Styles and forms of this server, and an icon that stands in the page; nothing else at all.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; \
-    base-uri 'none'; frame-ancestors 'none'";
+    base-uri 'none'; frame-ancestors 'self'";
 
 /// Writes the page.
 pub(crate) struct Html {
