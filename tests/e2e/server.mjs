@@ -48,6 +48,11 @@ export async function startServer(env = {}, listen = "127.0.0.1:0") {
       });
       return child.exitCode;
     },
+    /** Ends the server as a loss of power does: it hears nothing of it. */
+    async kill() {
+      child.kill("SIGKILL");
+      await within("the server is gone after SIGKILL", exited);
+    },
     /** Publishes one message and gives the server's answer; `headers` as fetch takes them. */
     async publish(topic, body, headers = {}) {
       const response = await fetch(`${url}/t/${topic}`, { method: "POST", body, headers });
