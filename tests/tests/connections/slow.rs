@@ -134,8 +134,12 @@ fn a_client_may_close_its_half_after_asking() {
 /// Whoever asks for a stream and closes its half is taken for gone; nothing is left of it.
 #[test]
 fn a_half_closed_listener_is_let_go() {
-    let server = Server::start();
-    for target in ["/t/a?via=sse", "/t/a?via=ndjson", "/t/a?wait=60"] {
+    let server = Server::with(&[("NAMESPACE", "[{match = \"a\", jsonp = true}]")]);
+    let ways = ["sse", "ndjson", "xhr", "iframe", "multipart", "longpoll&wait=60"]
+        .map(|via| format!("/t/a?via={via}"));
+    let join = "/pushlet/pushlet.srv?p_event=join-listen&p_format=xml&p_subject=/a".to_owned();
+    let script = "/t/a?via=jsonp&callback=f&wait=60".to_owned();
+    for target in ways.iter().chain([&join, &script]) {
         let mut wire = server.wire();
         wire.send(request("GET", target, &[], b""));
         wire.half_close();

@@ -8,10 +8,20 @@ const STALL: [(&str, &str); 2] = [("TIMES_WRITE_STALL", "2s"), ("LIMITS_MESSAGE_
 const MESSAGES: usize = 30;
 const MESSAGE_BYTES: usize = 1 << 20;
 
+/// Every way that is a stream. Those that end by themselves end later than what is published.
+const STREAMS: [&str; 6] = [
+    "/t/a?via=sse",
+    "/t/*?via=ndjson",
+    "/t/a?via=xhr&bytes=67108864",
+    "/t/a?via=iframe&bytes=67108864",
+    "/t/a?via=multipart",
+    "/pushlet/pushlet.srv?p_event=join-listen&p_format=xml&p_subject=/a",
+];
+
 #[test]
 fn whoever_takes_nothing_is_cut_and_nobody_else() {
     let server = Server::with(&STALL);
-    let mut stalled: Vec<Wire> = ["/t/a?via=sse", "/t/*?via=ndjson"]
+    let mut stalled: Vec<Wire> = STREAMS
         .map(|target| request("GET", target, &[], b""))
         .into_iter()
         .chain([handshake("/t/a", &[])])
@@ -53,13 +63,16 @@ fn whoever_takes_nothing_is_cut_and_nobody_else() {
 
 #[test]
 fn a_long_answer_is_not_waited_for_either() {
-    let server = Server::with(&STALL);
+    let [stall, size] = STALL;
+    let server = Server::with(&[stall, size, ("NAMESPACE", "[{match = \"a\", jsonp = true}]")]);
     for _ in 0..7 {
         server.publish("a", "x".repeat(MESSAGE_BYTES));
     }
-    for target in ["/t/a?since=start&via=longpoll", "/t/a?since=start"] {
+    for target in ["longpoll", "poll", "feed", "rss", "jsonp&callback=f"]
+        .map(|via| format!("/t/a?since=start&via={via}"))
+    {
         let mut wire = Wire::connect_narrow(server.address());
-        wire.send(request("GET", target, &[], b""));
+        wire.send(request("GET", &target, &[], b""));
         server.await_connections(1);
         until("it is cut", || (server.connections() == 0).then_some(()));
         wire.read_to_end();

@@ -1,5 +1,6 @@
 //! The ways that browsers read by, over raw sockets, as good clients and as bad ones.
 
+mod headers;
 mod iframe;
 mod multipart;
 mod nginx;

@@ -134,6 +134,29 @@ fn its_defaults_hold_no_stream_back() {
     }
 }
 
+#[test]
+fn its_defaults_hold_no_pushlet_back() {
+    let server = Server::start();
+    let nginx = Nginx::start(&server, DEFAULTS);
+    for (format, mark) in [("js", "'n', \""), ("xml", "n=\"")] {
+        let query = format!("p_event=join-listen&p_format={format}&p_subject=/{format}");
+        let mut stream = nginx.open(&format!("/pushlet/pushlet.srv?{query}"), &[]);
+        let mut heard = String::new();
+        let mut hear = |text: &str| {
+            until(&format!("{text} comes"), || {
+                heard.push_str(&String::from_utf8_lossy(&stream.more()?));
+                heard.contains(text).then_some(())
+            });
+        };
+        hear("join-listen-ack");
+        for number in 0..2 {
+            let json = [("Content-Type", "application/json")];
+            server.post(format, &json, format!("{{\"n\":{number}}}"));
+            hear(&format!("{mark}{number}\""));
+        }
+    }
+}
+
 /// Debian's configuration compresses pages, and so the iframe's.
 #[test]
 fn what_it_compresses_comes_at_once_too() {
