@@ -29,3 +29,17 @@ export async function plainPage(browser, url) {
   await page.goto(`${url}/t/plain?via=poll`);
   return page;
 }
+
+/** A page in whatever browser, of the server's own origin or of the one that `url` says, on which nothing is. */
+export async function blankPage(browser, server, url = server.url) {
+  await server.publish("blank", "");
+  const page = await browser.newPage();
+  // The text of a stream that has ended; a browser shows it as it is.
+  await page.goto(`${url}/t/blank?via=xhr&since=start&limit=1`);
+  await page.evaluate(() => {
+    document.open();
+    document.write("<!doctype html><title>Blank</title><body></body>");
+    document.close();
+  });
+  return page;
+}

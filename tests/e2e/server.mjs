@@ -3,10 +3,20 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:net";
 
 import { until, within } from "./until.mjs";
 
 const OUTPUT_MAX = 1 << 20;
+
+/** An address that nobody listens on: for servers that have to know their own, or that are started again. */
+export async function freeAddress() {
+  const socket = createServer().listen(0, "127.0.0.1");
+  await once(socket, "listening");
+  const { port } = socket.address();
+  await new Promise((done) => socket.close(done));
+  return `127.0.0.1:${port}`;
+}
 
 /** Starts `$TIDINGS_BIN serve`, on a free port unless told, and waits until `GET /readyz` says yes. */
 export async function startServer(env = {}, listen = "127.0.0.1:0") {

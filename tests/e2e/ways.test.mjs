@@ -2,16 +2,14 @@
 // killed and started again: each shows each event exactly once.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { launch } from "./browser.mjs";
+import { blankPage, launch } from "./browser.mjs";
 import { launchFirefox } from "./firefox.mjs";
-import { startServer } from "./server.mjs";
+import { freeAddress, startServer } from "./server.mjs";
 import { numbers, until } from "./until.mjs";
 
 const TOPIC = "ways/all";
@@ -30,10 +28,7 @@ let host;
 
 before(async () => {
   // The page's origin has to be known before the server starts, and stays the same when it starts again.
-  const socket = createServer().listen(0, "127.0.0.1");
-  await once(socket, "listening");
-  host = `127.0.0.1:${socket.address().port}`;
-  await new Promise((done) => socket.close(done));
+  host = await freeAddress();
 });
 
 after(async () => {
@@ -53,11 +48,9 @@ const picture = (number) => `<svg xmlns="http://www.w3.org/2000/svg" width="48" 
 <!-- </script> ]]> &amp; \u2028 'quoted' --><rect width="48" height="26" fill="rgb(0,0,${number})"/>
 <text x="24" y="19" fill="#fff" font-family="sans-serif" font-size="16" text-anchor="middle">${number}</text></svg>`;
 
-/** A page of the server's own origin that is not the server's: the text of a stream that has ended, written over. */
+/** The page of all ways, in a page of the server's own origin. */
 async function openPage(browser, server) {
-  await server.publish("blank", "");
-  const page = await browser.newPage();
-  await page.goto(`${server.url}/t/blank?via=xhr&since=start&limit=1`);
+  const page = await blankPage(browser, server);
   const parts = await Promise.all(SCRIPTS.map((name) => readFile(new URL(`ways/${name}`, import.meta.url), "utf8")));
   const port = host.split(":")[1];
   const told = { COUNT, TOPIC, OWN: `http://${host}`, ONE: `http://one.localhost:${port}`, TWO: `http://two.localhost:${port}` };
