@@ -9,7 +9,10 @@ import { launchFirefox } from "./firefox.mjs";
 import { freeAddress, startServer } from "./server.mjs";
 import { numbers, until } from "./until.mjs";
 
-const HOSTILE = ["</script><script>parent.taken = 1</script>", "\"); parent.taken = 1; //", "\u2028\u2029\\", "<!--<script>", "\r\n\u0000"];
+const HOSTILE = [
+  "</script><script>parent.taken = 1</script>", "</script x><img src=x onerror='parent.taken = 1'>", "\"); parent.taken = 1; //",
+  "\u2028\u2029\\", "<!--<script >", "\r\n\u0000",
+];
 
 let server;
 /** A page of this origin is let in by its name; one of any other is not. */
