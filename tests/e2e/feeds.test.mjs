@@ -12,7 +12,7 @@ let server;
 let browser;
 
 before(async () => {
-  server = await startServer({ TIDINGS_HTTP_PUBLIC_URL: "https://push.example.com/live/" });
+  server = await startServer({ TIDINGS_HTTP_PUBLIC_URL: "https://push.example.com/live/", TIDINGS_HTTP_WEBSUB_HUB: "https://hub.example.com/" });
   browser = await launch();
 });
 
@@ -49,14 +49,17 @@ test("a feed library reads what was published, the newest first, and finds absol
   await server.publish("feeds/news", '{"price":1.5}', { "content-type": "application/json", "tidings-type": "price" });
   const atom = parseAtomFeed((await fetchFeed("/t/feeds/news", ATOM)).text);
   assert.equal(atom.title.value ?? atom.title, "feeds/news");
-  assert.deepEqual(atom.links.map(({ href, rel }) => [href, rel]), [["https://push.example.com/live/t/feeds/news", "alternate"]]);
+  const links = (feed) => feed.links.map(({ href, rel }) => [rel, href]);
+  const [home, hub] = ["https://push.example.com/live/t/feeds/news", ["hub", "https://hub.example.com/"]];
+  assert.deepEqual(links(atom), [["alternate", home], ["self", `${home}?via=feed`], hub]);
   assert.deepEqual(atom.entries.map((entry) => entry.title.value ?? entry.title), ['{"price":1.5}', "Good morning"]);
   assert.deepEqual(atom.entries.map((entry) => entry.content.value ?? entry.content), ['{"price":1.5}', "Good morning\nand <b>welcome</b> & more"]);
   assert.deepEqual(atom.entries[0].categories.map(({ term }) => term), ["price"]);
   assert.ok(atom.entries.every((entry) => !Number.isNaN(Date.parse(entry.updated))));
 
   const rss = parseRssFeed((await fetchFeed("/t/feeds/news", RSS)).text);
-  assert.equal(rss.link, "https://push.example.com/live/t/feeds/news");
+  assert.equal(rss.link, home);
+  assert.deepEqual(links(rss.atom), [["self", `${home}?via=rss`], hub]);
   assert.deepEqual(rss.items.map((item) => item.title), ['{"price":1.5}', "Good morning"]);
   assert.equal(rss.items[1].description, "Good morning<br>\nand &lt;b&gt;welcome&lt;/b&gt; &amp; more");
   assert.deepEqual(rss.items.map((item) => item.guid.value), atom.entries.map((entry) => entry.id));

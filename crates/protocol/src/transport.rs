@@ -104,6 +104,8 @@ pub struct Settings {
     /// The URL under which clients reach the server, without a slash at its end, if the operator
     /// has said it.
     pub public_url: Option<Box<str>>,
+    /// The URL of the WebSub hub of all feeds, if the operator has said it.
+    pub websub_hub: Option<Box<str>>,
     /// What caches may keep.
     pub caching: Caching,
     /// Most messages in one batch.
@@ -123,6 +125,7 @@ impl Default for Settings {
             poll_max: Duration::from_secs(60),
             refresh: Duration::from_secs(5),
             public_url: None,
+            websub_hub: None,
             caching: Caching::default(),
             batch_messages_max: 10_000,
             subscriptions_max: 256,

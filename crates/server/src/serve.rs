@@ -120,9 +120,10 @@ fn memory_log(kind: LogKind, namespaces: &Namespaces, config: &Config) -> Arc<dy
 }
 
 fn settings(config: &Config) -> anyhow::Result<Settings> {
-    let namespaces = namespaces(config)?;
+    let (namespaces, http) = (namespaces(config)?, &config.http);
     Ok(Settings {
-        public_url: config.http.public_url.as_deref().map(Into::into),
+        public_url: http.public_url.as_deref().map(|url| url.trim_end_matches('/').into()),
+        websub_hub: http.websub_hub.as_deref().map(Into::into),
         caching: Caching::new(move |filters| namespaces.cache(filters)),
         heartbeat: config.times.heartbeat,
         long_poll_max: config.times.long_poll_max,
@@ -131,7 +132,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         refresh: config.times.refresh,
         batch_messages_max: config.limits.batch_messages,
         subscriptions_max: config.limits.subscriptions,
-        allowed_origins: config.http.allowed_origins.clone(),
+        allowed_origins: http.allowed_origins.clone(),
     })
 }
 

@@ -154,3 +154,43 @@ fn a_feed_is_bounded_whatever_is_asked() {
     let titles = all(response.text(), "title");
     assert!(titles.iter().all(|title| title.len() <= 83), "{}", titles[1].len());
 }
+
+/// Readers find the hub by the head or by the document, and the name under which the hub knows the feed (WebSub section 4).
+#[test]
+fn a_feed_names_itself_and_its_hub_when_the_operator_has() {
+    let [url, hub] = [
+        ("HTTP_PUBLIC_URL", "https://push.example.com/live"),
+        ("HTTP_WEBSUB_HUB", "https://hub.example.com/push/"),
+    ];
+    let server = Server::with(&[url, hub]);
+    for (via, prefix) in [("feed", ""), ("rss", "atom:")] {
+        for (target, own) in
+            [("/t/a/b%20c?", "/t/a/b%20c?"), ("/t?topic=a&topic=b&", "/t?topic=a&topic=b&")]
+        {
+            let response = server.get(&format!("{target}last=3&via={via}"));
+            let own = format!("https://push.example.com/live{own}via={via}");
+            let links = format!("<{own}>; rel=\"self\", <{}>; rel=\"hub\"", hub.1);
+            assert_eq!(response.header("link"), Some(links.as_str()));
+            let own = own.replace('&', "&amp;");
+            for (relation, url) in
+                [("self", own.as_str()), ("hub", "https://hub.example.com/push/")]
+            {
+                let link = format!("<{prefix}link rel=\"{relation}\" href=\"{url}\"/>\n");
+                assert!(response.text().contains(&link), "{link} in {}", response.text());
+            }
+        }
+    }
+    // A hub knows a feed by a whole URL, so without one there is nothing to say.
+    for settings in [&[hub][..], &[]] {
+        let response = Server::with(settings).get("/t/a?via=feed");
+        assert_eq!(response.header("link"), None);
+        assert!(
+            !response.text().contains("rel=\"hub\"") && !response.text().contains("rel=\"self\"")
+        );
+    }
+    let response = Server::with(&[url]).get("/t/a?via=feed");
+    assert_eq!(
+        response.header("link"),
+        Some("<https://push.example.com/live/t/a?via=feed>; rel=\"self\"")
+    );
+}

@@ -22,7 +22,7 @@ pub(crate) struct Atom {
 
 impl Atom {
     pub(crate) fn new(settings: &Arc<Settings>) -> Atom {
-        Atom { feed: Feed::new(settings) }
+        Atom { feed: Feed::new("feed", settings) }
     }
 }
 
@@ -50,6 +50,7 @@ impl Format for Atom {
              <author><name>{title}</name></author>\n<generator>Tidings</generator>\n",
             event::rfc3339(updated)
         );
+        self.feed.write_relations("", &mut out);
         for item in answer.items.iter().rev() {
             match item {
                 Delivery::Event(event) => write_event(event, self.feed.is_mixed(), &mut out),

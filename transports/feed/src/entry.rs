@@ -1,12 +1,13 @@
 //! What both kinds of feeds have in common: what an event is called, and what the feed is.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use http::{HeaderName, header};
 use tidings_model::{Delivery, LogKind, Message, Position, Record, Time};
 use tidings_protocol::ask::{Ask, TOPICS_PATH};
 use tidings_protocol::content::{self, Data};
-use tidings_protocol::markup::beginning;
+use tidings_protocol::markup::{beginning, escaped};
 use tidings_protocol::poll::Answer;
 use tidings_protocol::{Problem, Request, Response, Settings, encode_query};
 
@@ -19,14 +20,16 @@ const TITLE_MAX: usize = 80;
 /// What a feed is about.
 pub(crate) struct Feed {
     settings: Arc<Settings>,
+    /// By what name this kind of feed is asked for.
+    via: &'static str,
     /// The topics and filters, in order.
     names: Vec<String>,
     if_modified_since: Option<Box<str>>,
 }
 
 impl Feed {
-    pub(crate) fn new(settings: &Arc<Settings>) -> Feed {
-        Feed { settings: Arc::clone(settings), names: Vec::new(), if_modified_since: None }
+    pub(crate) fn new(via: &'static str, settings: &Arc<Settings>) -> Feed {
+        Feed { settings: Arc::clone(settings), via, names: Vec::new(), if_modified_since: None }
     }
 
     pub(crate) fn open(&mut self, request: &Request) {
@@ -77,6 +80,27 @@ impl Feed {
         }
     }
 
+    /// What leads to the feed itself and to its hub, each a relation and a URL (WebSub section 4).
+    /// Both have to be whole URLs, so there are none unless the operator has said the server's.
+    pub(crate) fn relations(&self) -> Vec<(&'static str, String)> {
+        if self.settings.public_url.is_none() {
+            return Vec::new();
+        }
+        let link = self.link();
+        let sign = if link.contains('?') { '&' } else { '?' };
+        let itself = ("self", format!("{link}{sign}via={}", self.via));
+        let hub = self.settings.websub_hub.as_deref().map(|hub| ("hub", hub.to_owned()));
+        [itself].into_iter().chain(hub).collect()
+    }
+
+    /// The same as elements of Atom, which stand in RSS, too, under this prefix.
+    pub(crate) fn write_relations(&self, prefix: &str, out: &mut String) {
+        for (relation, url) in self.relations() {
+            let url = escaped(&url);
+            let _ = writeln!(out, "<{prefix}link rel=\"{relation}\" href=\"{url}\"/>");
+        }
+    }
+
     /// Whether more than one topic may be in it.
     pub(crate) fn is_mixed(&self) -> bool {
         self.names.len() != 1 || self.names[0].contains('*')
@@ -89,7 +113,13 @@ impl Feed {
     }
 
     pub(crate) fn head(&self, answer: &Answer<'_>, head: Response) -> Response {
-        let head = head.with(HeaderName::from_static("x-content-type-options"), "nosniff");
+        let mut head = head.with(HeaderName::from_static("x-content-type-options"), "nosniff");
+        let relations = self.relations().into_iter();
+        let links: Vec<String> =
+            relations.map(|(relation, url)| format!("<{url}>; rel=\"{relation}\"")).collect();
+        if !links.is_empty() {
+            head = head.with_text(header::LINK, &links.join(", "));
+        }
         match last_modified(answer) {
             Some(date) => head.with_text(header::LAST_MODIFIED, &date),
             None => head,

@@ -2,7 +2,7 @@
 //!
 //! Atom follows RFC 4287, RSS the specification 2.0.11 of the RSS Advisory Board. Only the writing
 //! is here; the machine is the shared [`Poll`]. Must never write a document that a parser refuses,
-//! whatever was published, nor promise a hub that is not there.
+//! whatever was published, nor name a hub that the operator has not.
 
 mod atom;
 mod entry;

@@ -23,7 +23,7 @@ pub(crate) struct Rss {
 
 impl Rss {
     pub(crate) fn new(settings: &Arc<Settings>) -> Rss {
-        Rss { feed: Feed::new(settings) }
+        Rss { feed: Feed::new("rss", settings) }
     }
 }
 
@@ -45,10 +45,12 @@ impl Format for Rss {
         let (title, link) = (escaped(&self.feed.title()), escaped(&self.feed.link()));
         let mut out = format!(
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n\
-             <rss version=\"2.0\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\">\n<channel>\n\
+             <rss version=\"2.0\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\" \
+             xmlns:atom=\"http://www.w3.org/2005/Atom\">\n<channel>\n\
              <title>{title}</title>\n<link>{link}</link>\n<description>{title}</description>\n\
              <generator>Tidings</generator>\n"
         );
+        self.feed.write_relations("atom:", &mut out);
         if let Some(wait) = answer.retry_after {
             let _ = writeln!(out, "<ttl>{}</ttl>", wait.as_secs().div_ceil(60));
         }

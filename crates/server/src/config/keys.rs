@@ -78,6 +78,8 @@ pub(super) static KEYS: &[Key] = &[
         "Web origins whose pages may use the server. []: its own only; [\"*\"]: all."),
     key("http.public_url", "none", Url(|c| &mut c.http.public_url),
         "The URL under which clients reach the server, for links that have to be whole, such as in feeds; none: links begin with /."),
+    key("http.websub_hub", "none", Url(|c| &mut c.http.websub_hub),
+        "The URL of a WebSub hub that feeds name as theirs, where http.public_url is set; somebody has to tell it what is new."),
     key("http.header_bytes_max", "16KiB", Size(8 * KIB..=MIB, |c| &mut c.http.header_bytes_max),
         "Most bytes of a request head."),
     key("http.head_wait", "10s", Span(1..=5 * MINUTE, |c| &mut c.http.head_wait),
@@ -185,6 +187,7 @@ pub(super) const BLANK: Config = Config {
     http: Http {
         allowed_origins: Vec::new(),
         public_url: None,
+        websub_hub: None,
         header_bytes_max: 0,
         head_wait: Duration::ZERO,
         body_wait: Duration::ZERO,

@@ -66,8 +66,10 @@ pub(crate) struct Config {
 pub(crate) struct Http {
     /// Origins (RFC 6454) whose pages may use the server; `*` is all. Empty: same origin only.
     pub allowed_origins: Vec<String>,
-    /// The URL under which clients reach the server, without a slash at its end.
+    /// The URL under which clients reach the server.
     pub public_url: Option<String>,
+    /// The URL of a WebSub hub that feeds name as theirs.
+    pub websub_hub: Option<String>,
     /// Most bytes of a request head: its line and all header fields.
     pub header_bytes_max: usize,
     /// How long a client may take to send a request head.

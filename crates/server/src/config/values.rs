@@ -54,9 +54,7 @@ impl<T> Key<T> {
             }
             Kind::Url(field) => match text(value) {
                 Some(NONE) => *field(target) = None,
-                Some(text) if is_url(text) => {
-                    *field(target) = Some(text.trim_end_matches('/').to_owned());
-                }
+                Some(text) if is_url(text) => *field(target) = Some(text.to_owned()),
                 _ => return Err("not a URL with a host".into()),
             },
             Kind::Origins(field) => *field(target) = origins(value)?,

@@ -154,7 +154,7 @@ fn no_directory_is_a_word_of_its_own() {
 fn a_public_url_has_a_host_and_nothing_behind_its_path() {
     let url = |text: &str| from_file(format!("http.public_url = {text:?}"));
     let set = |text: &str| url(text).unwrap().http.public_url;
-    assert_eq!(set("https://push.example.com/"), Some("https://push.example.com".into()));
+    assert_eq!(set("https://push.example.com/"), Some("https://push.example.com/".into()));
     assert_eq!(set("http://[::1]:8080/a/b"), Some("http://[::1]:8080/a/b".into()));
     assert_eq!(set("none"), None);
     for wrong in ["", "push.example.com", "ftp://x", "https://", "https:///x", "https://a b"] {
