@@ -109,7 +109,7 @@ for (const [name, launchBrowser] of Object.entries(BROWSERS)) {
       await publishing;
       let wrong;
       await until("every way has shown every event", async () =>
-        (wrong = (await books(page)).flatMap(faultsOf)).length === 0, 30_000).catch(() => assert.fail(wrong.join("\n")));
+        (wrong = (await books(page)).flatMap(faultsOf)).length === 0, 20_000).catch(() => assert.fail(wrong.join("\n")));
       await page.evaluate(`tell({verdict: "Every way has shown every event exactly once."})`);
       if (process.env.WAYS_PICTURE) await writeFile(`${process.env.WAYS_PICTURE}-${name}.png`, await page.screenshot({ fullPage: true }));
     } finally {
