@@ -117,7 +117,7 @@ impl Local {
             deliveries: RefCell::default(),
             outputs: RefCell::default(),
             sockets,
-            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into()),
+            scratch: RefCell::new(scratch()),
             outgoing: RefCell::default(),
             deflated: RefCell::default(),
             inflater: RefCell::default(),
@@ -239,6 +239,11 @@ impl Local {
             }
         }
     }
+}
+
+/// What connections read into and write from.
+fn scratch() -> Box<[u8]> {
+    vec![0; SCRATCH_BYTES].into()
 }
 
 /// The token by which the reactor tells of a connection's socket.

@@ -2,6 +2,7 @@
 //! time. Must never wait for anything but the next thing to do.
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -10,7 +11,7 @@ use mio::Token;
 use tidings_broker::Owner;
 use tidings_model::Time;
 
-use super::{Local, generation, index, owner, owner_at};
+use super::{Local, generation, index, owner, owner_at, scratch};
 use crate::drive::{Drive, Next};
 use crate::reactor::Reactor;
 use crate::seat::{Holder, Slot};
@@ -137,7 +138,13 @@ impl Local {
         };
         let news = slot.news();
         drop(slots);
-        let next = drive.turn(self, owner, news);
+        // A fault in one connection is the end of that one, as it would be of a task.
+        let turn = AssertUnwindSafe(|| drive.turn(self, owner, news));
+        let next = catch_unwind(turn).unwrap_or_else(|_| {
+            // It may have had this when it fell.
+            self.scratch.replace(scratch());
+            Next::Over
+        });
         let owner = owner_at(&self.slots.borrow(), index);
         match next {
             Next::Wait(deadline) => {

@@ -71,23 +71,24 @@ struct Exchange {
 
 impl Exchange {
     fn is_over(&self, now: Time) -> bool {
-        let (Phase::Lingering(until) | Phase::Idle(until)) = self.wire.phase else {
-            return self.stalled().is_some_and(|until| until <= now);
-        };
-        until <= now || self.stalled().is_some_and(|until| until <= now)
+        [self.stalled(), self.until()].into_iter().flatten().any(|until| until <= now)
     }
 
     fn stalled(&self) -> Option<Time> {
         self.left.as_ref().and_then(|left| left.stalled())
     }
 
+    /// How long the client may take to close, or to ask for something else.
+    fn until(&self) -> Option<Time> {
+        match self.wire.phase {
+            Phase::Lingering(until) | Phase::Idle(until) => Some(until),
+            Phase::Waiting(_) | Phase::Streaming(_) | Phase::Ending(_) => None,
+        }
+    }
+
     /// The next time at which something has to be done.
     fn deadline(&self) -> Option<Time> {
-        let until = match self.wire.phase {
-            Phase::Lingering(until) | Phase::Idle(until) => Some(until),
-            _ => None,
-        };
-        [self.wire.wake_at, self.stalled(), until].into_iter().flatten().min()
+        [self.wire.wake_at, self.stalled(), self.until()].into_iter().flatten().min()
     }
 
     /// Reads, feeds and writes once.
@@ -96,17 +97,23 @@ impl Exchange {
         local: &Rc<Local>,
         owner: Owner,
         now: Time,
-        news: News,
+        mut news: News,
     ) -> io::Result<Next> {
         if self.wire.read(local)? {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+            // Who closes its half may still wait for an answer; the parser knows how.
+            return match (&self.wire.phase, &self.wire.unread) {
+                (Phase::Idle(_), Some(_)) => Ok(Next::Request),
+                _ => Err(io::ErrorKind::UnexpectedEof.into()),
+            };
         }
         let mut out = self.left.take().unwrap_or_else(|| local.lend());
-        if let Phase::Idle(_) = self.wire.phase
-            && let Some(next) = self.idle(local, owner, now, &mut out)
-        {
-            local.take_back(out);
-            return Ok(next);
+        if let Phase::Idle(_) = self.wire.phase {
+            // What came in so late was for the client before.
+            news.outcomes.clear();
+            if let Some(next) = self.idle(local, owner, now, &mut out) {
+                local.take_back(out);
+                return Ok(next);
+            }
         }
         let more = self.speak(local, now, news, &mut out);
         out.end_chunk();
@@ -174,7 +181,7 @@ impl Exchange {
         let waiting = Waiting { keep_alive: true, http11: true, dress };
         self.wire.phase = Phase::Waiting(waiting);
         self.closing_told = false;
-        // What the client before still waits for is not this one's.
+        // A new number, so that what the client before still waits for is not this one's.
         self.client = Client::new(local.renew(owner), local.registry.open(transport));
         let request = Request { nonce: rand::random(), ..request };
         let mut pen = Pen { local, wire: &mut self.wire, out };

@@ -88,7 +88,6 @@ impl Socket {
     /// Reads, feeds and writes once.
     fn go_on(&mut self, local: &Local, owner: Owner, now: Time, news: News) -> io::Result<Next> {
         let mut out = self.left.take().unwrap_or_else(|| local.lend());
-        let was_full = is_full(&out);
         let mut pen = Pen { local, wire: &mut self.wire, out: &mut out };
         for outcome in news.outcomes {
             local.house_at(now, |house| self.client.ended(outcome, house, &mut pen));
@@ -105,7 +104,7 @@ impl Socket {
             self.pinged = Some(now);
         }
         // A peer that was not read while it was behind is read now that it is not.
-        let is_readable = self.wire.socket.is_readable() && (was_full || !is_full(&out));
+        let is_readable = self.wire.socket.is_readable() && !is_full(&out);
         self.left = local.take_back(out);
         if is_written {
             local.taken(&mut self.client);
