@@ -20,36 +20,48 @@ const LIVE_RATE: f64 = 20.0;
 const LIVE_TOPIC: &str = "bench/live";
 const HISTORY_TOPIC: &str = "bench/history";
 
-/// How big it is.
-struct Numbers {
+/// Listeners to what is live.
+const LIVE: usize = 1000;
+
+/// Who comes back, and to how many messages: few to a long history, and many to a short one.
+const RETURNING: [Returning; 2] =
+    [Returning { clients: 50, history: 200_000 }, Returning { clients: 5000, history: 2000 }];
+const FEW_RETURNING: [Returning; 1] = [Returning { clients: 3, history: 20_000 }];
+
+#[derive(Clone, Copy)]
+struct Returning {
+    clients: usize,
     history: usize,
-    live: usize,
-    returning: usize,
 }
 
 /// Runs the scenario.
 pub(super) fn run(bench: &Bench, targets: &[Target], report: &mut Report) -> anyhow::Result<()> {
-    let numbers = match bench.size {
-        Size::Full => Numbers { history: 200_000, live: 1000, returning: 50 },
-        Size::Small => Numbers { history: 20_000, live: 20, returning: 3 },
+    let (live, returning): (usize, &[Returning]) = match bench.size {
+        Size::Full => (LIVE, &RETURNING),
+        Size::Small => (20, &FEW_RETURNING),
     };
     report.note(format!(
-        "a history of {} messages of {MESSAGE_BYTES} bytes on one topic, dropped from the page cache; \
-         {} clients read all of it, while {} others get {LIVE_RATE} live messages a second on \
-         another topic; the times and delivered/s are those of the live ones",
-        numbers.history, numbers.returning, numbers.live
+        "a history of messages of {MESSAGE_BYTES} bytes on one topic, dropped from the page cache; the \
+         clients all read all of it, while {live} others get {LIVE_RATE} live messages a second on \
+         another topic; the times and delivered/s are those of the live ones"
     ));
     for via in bench.via(&["ws", "sse", "ndjson"]) {
-        let labels = |what: &str| [("via", via.clone()), ("what", what.to_owned())];
-        // Both halves belong to one run of the target, so they are told apart by hand.
-        let mut with = Vec::new();
-        bench.alternate(report, &labels("live alone"), targets, |target| {
-            let (alone, together) = measure(bench, target, &via, &numbers)?;
-            with.push((target.name.clone(), together));
-            Ok(alone)
-        })?;
-        for (target, measures) in with {
-            report.add(&labels("live beside catch-up"), &target, measures);
+        for returning in returning {
+            let Returning { clients, history } = returning;
+            let labels = |what: &str| {
+                let crowd = format!("{clients} of {history}");
+                [("via", via.clone()), ("clients", crowd), ("what", what.to_owned())]
+            };
+            // Both halves belong to one run of the target, so they are told apart by hand.
+            let mut with = Vec::new();
+            bench.alternate(report, &labels("live alone"), targets, |target| {
+                let (alone, together) = measure(bench, target, &via, live, *returning)?;
+                with.push((target.name.clone(), together));
+                Ok(alone)
+            })?;
+            for (target, measures) in with {
+                report.add(&labels("live beside catch-up"), &target, measures);
+            }
         }
     }
     warn_if_client_bound(report);
@@ -60,8 +72,10 @@ fn measure(
     bench: &Bench,
     target: &Target,
     via: &str,
-    numbers: &Numbers,
+    live_listeners: usize,
+    returning: Returning,
 ) -> anyhow::Result<(Measures, Measures)> {
+    let Returning { clients, history } = returning;
     let mut rig = Rig::start(bench, target)?;
     let plan = |topic: &str, connections, batch, pace| PublishPlan {
         topics: vec![topic.to_owned()],
@@ -73,10 +87,10 @@ fn measure(
     let (old, old_streams) = rig.speak(plan(HISTORY_TOPIC, 1, BATCH, Pace::Answered))?;
     let (live, live_streams) = rig.speak(plan(LIVE_TOPIC, 1, 1, Pace::Rate(LIVE_RATE)))?;
     rig.load.until_open(OPEN_WAIT)?;
-    rig.load.begin(old, (numbers.history / BATCH) as u64);
+    rig.load.begin(old, (history / BATCH) as u64);
     rig.load.until("the history is written", END_WAIT, |load| load.publishing(old).is_done())?;
     let now = rig.plan(via, Begin::Now, false)?;
-    let listeners = rig.listen(&now, LIVE_TOPIC, &live_streams, numbers.live)?;
+    let listeners = rig.listen(&now, LIVE_TOPIC, &live_streams, live_listeners)?;
     rig.load.until_open(OPEN_WAIT)?;
     rig.load.begin(live, u64::MAX);
     rig.load.run(Duration::from_secs_f64(bench.seconds() / 5.0))?;
@@ -86,8 +100,8 @@ fn measure(
 
     forget_files(rig.running.folder().path())?;
     let start = rig.plan(via, Begin::Start, false)?;
-    let returning = rig.listen(&start, HISTORY_TOPIC, &old_streams, numbers.returning)?;
-    let wanted = (numbers.history * numbers.returning) as u64;
+    let returning = rig.listen(&start, HISTORY_TOPIC, &old_streams, clients)?;
+    let wanted = (history * clients) as u64;
     let cost = rig.cost(|load| {
         load.until("the history is read", END_WAIT, |load| {
             load.heard(returning).delivered >= wanted

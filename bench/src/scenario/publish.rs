@@ -10,7 +10,7 @@ use crate::report::{Measures, Report};
 use crate::target::Target;
 
 /// Connections that publish.
-const CONNECTIONS: &[usize] = &[1, 16, 64];
+const CONNECTIONS: &[usize] = &[1, 16, 64, 1024];
 /// The bytes of a message.
 const MESSAGE_BYTES: usize = 200;
 /// Messages are spread over so many topics.
