@@ -73,6 +73,15 @@ pub(crate) fn smoke() -> anyhow::Result<()> {
     })
 }
 
+/// Counts the instructions and allocations of the kernels.
+///
+/// They are built by cargo's profile `bench`, which is that of a release, because what is counted
+/// must be what is released. So their dependencies are those that the step `build` made, where
+/// nobody's own cargo configuration changed them.
+pub(crate) fn counts() -> anyhow::Result<()> {
+    kernels(&["instructions".to_owned()])
+}
+
 /// Runs the load generator with these arguments; or measures everything, times the kernels, or
 /// counts their instructions.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {

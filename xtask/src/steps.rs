@@ -108,6 +108,13 @@ pub(crate) const STEPS: &[Step] = &[
         run: |_| bench::smoke(),
     },
     Step {
+        name: "counts",
+        about: "the innermost work takes no more instructions and allocations than it did",
+        needs: &["setup", "build"],
+        mode: Mode::Full,
+        run: |_| bench::counts(),
+    },
+    Step {
         name: "fuzz",
         about: "every codec under whatever bytes, for some seconds each",
         needs: &[],

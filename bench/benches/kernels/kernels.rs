@@ -40,21 +40,21 @@ const MESSAGE_BYTES: usize = 128;
 pub(crate) const KERNELS: &[Kernel] = &[
     Kernel { name: "websocket_decode", unit: "frame", units: 1, rounds: 20_000, make: decode },
     Kernel { name: "websocket_encode", unit: "frame", units: 1, rounds: 20_000, make: encode },
-    Kernel { name: "filter_match", unit: "match", units: 4, rounds: 20_000, make: matching },
+    Kernel { name: "filter_match", unit: "match", units: 4, rounds: 2_000, make: matching },
     Kernel { name: "memory_append", unit: "message", units: 1, rounds: 5_000, make: memory },
     Kernel { name: "disk_append", unit: "message", units: 64, rounds: 100, make: disk },
     Kernel {
         name: "fanout_sse",
         unit: "delivery",
         units: LISTENERS,
-        rounds: 200,
+        rounds: 50,
         make: || Readers::work(&tidings_sse::SSE, LISTENERS),
     },
     Kernel {
         name: "fanout_websocket",
         unit: "delivery",
         units: LISTENERS,
-        rounds: 200,
+        rounds: 50,
         make: || Readers::work(&tidings_websocket::WEBSOCKET, LISTENERS),
     },
     Kernel {

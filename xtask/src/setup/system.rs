@@ -43,6 +43,11 @@ const PACKAGES: &[Package] = &[
         purpose: "a list of words at /usr/share/dict/words: real text to send",
         find: || existing("/usr/share/dict/words"),
     },
+    Package {
+        name: "valgrind",
+        purpose: "valgrind with its tool dhat, found by its name: it counts instructions",
+        find: || shell::on_path("valgrind"),
+    },
 ];
 
 /// Where an environment variable says that something is; without one, where it is found.
