@@ -110,7 +110,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "counts",
         about: "the innermost work takes no more instructions and allocations than it did",
-        needs: &["setup", "build"],
+        needs: &["setup"],
         mode: Mode::Full,
         run: |_| bench::counts(),
     },
