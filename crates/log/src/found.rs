@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use tidings_model::{GapReason, Record, Time};
 
 use crate::ReadEnd;
@@ -13,11 +14,15 @@ pub struct Found {
     /// Messages that have to be read from files, if any; all of them are older than those in
     /// memory.
     cold: Option<Cold>,
-    hot: Vec<Arc<Record>>,
+    hot: Hot,
 }
 
+/// Messages that are in memory. Mostly the one that was just published, for each of its readers: so
+/// a few take no memory of their own.
+pub(crate) type Hot = SmallVec<[Arc<Record>; 4]>;
+
 impl Found {
-    pub(crate) fn new(end: ReadEnd, cold: Option<Cold>, hot: Vec<Arc<Record>>) -> Found {
+    pub(crate) fn new(end: ReadEnd, cold: Option<Cold>, hot: Hot) -> Found {
         Found { end, cold, hot }
     }
 

@@ -1,5 +1,7 @@
 //! What a payload is: JSON, text or bytes, and how it looks as the `data` of an event.
 
+use std::borrow::Cow;
+
 use std::str;
 
 use base64::Engine;
@@ -26,8 +28,12 @@ pub enum Data<'a> {
 }
 
 /// The media type without its parameters, in lower case.
-pub fn essence(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+pub fn essence(content_type: &str) -> Cow<'_, str> {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    match essence.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(essence.to_ascii_lowercase()),
+        false => Cow::Borrowed(essence),
+    }
 }
 
 /// Whether a media type promises JSON (RFC 8259, RFC 6839 section 3.1).
@@ -42,7 +48,7 @@ fn is_text(content_type: &str) -> bool {
     essence.starts_with("text/")
         || essence.ends_with("+xml")
         || matches!(
-            essence.as_str(),
+            &*essence,
             "application/xml"
                 | "application/javascript"
                 | "application/x-www-form-urlencoded"

@@ -130,7 +130,7 @@ fn media_type(content_type: &str) -> String {
         let is_xml = sub == "xml" || sub.ends_with("+xml");
         is_token(main) && is_token(sub) && !OTHER.contains(&main) && !is_xml
     });
-    if fits { essence } else { content::BYTES.to_owned() }
+    if fits { essence.into_owned() } else { content::BYTES.to_owned() }
 }
 
 #[cfg(test)]

@@ -68,11 +68,9 @@ impl TopicSocket {
             match delivery {
                 Delivery::Gap(gap) => out.push(Output::text(event::gap(gap))),
                 Delivery::Event(event) => {
-                    let message = &event.record.message;
-                    out.push(match content::data(&message.content_type, &message.payload) {
-                        Data::Bytes(_) if self.raw => Output::Binary(message.payload.clone()),
-                        _ if self.raw => Output::Text(Bytes::new(), message.payload.clone()),
-                        _ => Output::Text(Bytes::new(), event::json(event)),
+                    out.push(match self.raw {
+                        true => raw(&event.record.message),
+                        false => Output::Text(Bytes::new(), event::json(event)),
                     });
                     if let Some(left) = &mut self.left {
                         *left -= 1;
@@ -125,6 +123,15 @@ impl Protocol for TopicSocket {
             }
             Input::Published(_, Ok(_)) | Input::Managed(..) | Input::Deadline => {}
         }
+    }
+}
+
+/// A payload alone.
+fn raw(message: &Message) -> Output {
+    let payload = message.payload.clone();
+    match content::data(&message.content_type, &message.payload) {
+        Data::Bytes(_) => Output::Binary(payload),
+        Data::Json(_) | Data::Text(_) => Output::Text(Bytes::new(), payload),
     }
 }
 

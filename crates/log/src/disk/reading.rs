@@ -13,6 +13,7 @@ use super::segment::Segment;
 use super::state::State;
 use super::topics::NumberHashing;
 use super::trims::Trim;
+use crate::found::Hot;
 use crate::{Budget, Cursor, Found, ReadEnd, Scan};
 
 /// Most steps of one read: a step is a record or a topic that is looked at. Bounds how long the lock
@@ -34,7 +35,7 @@ struct Search<'a> {
     count: usize,
     steps: usize,
     cold: Cold,
-    hot: Vec<Arc<Record>>,
+    hot: Hot,
 }
 
 impl State {
@@ -53,7 +54,7 @@ impl State {
             count: 0,
             steps: 0,
             cold: Cold::new(kind, self.epoch),
-            hot: Vec::new(),
+            hot: Hot::new(),
         };
         let through = if wanted.patterns().is_empty() {
             search.topics(&self.topics.find_all(wanted.topics()), from.offset)

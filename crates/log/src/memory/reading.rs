@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tidings_model::{GapReason, Mark, Record, Selection, Time, Topic};
 
 use super::state::{State, TopicState};
+use crate::found::Hot;
 use crate::{Budget, Cursor, Found, ReadEnd, Scan};
 
 /// Most records one read looks at, matching or not. Bounds how long the lock is held.
@@ -16,7 +17,7 @@ const SCAN_MAX: usize = 16_384;
 impl State {
     pub(super) fn find(&self, wanted: &Selection, from: Cursor, budget: Budget) -> Found {
         let lost = self.lost(wanted, from).map(|offset| (offset, GapReason::Trimmed));
-        let mut taking = Taking { budget, bytes: 0, records: Vec::new(), full_at: None };
+        let mut taking = Taking { budget, bytes: 0, records: Hot::new(), full_at: None };
         let through = if wanted.patterns().is_empty() {
             self.read_topics(wanted.topics(), from.offset, &mut taking)
         } else {
@@ -50,6 +51,15 @@ impl State {
 
     /// Merges the topics' own sequences; what other topics hold costs nothing.
     fn read_topics(&self, names: &[Topic], after: u64, taking: &mut Taking) -> u64 {
+        // Nothing has to be merged of one topic, which is what most readers read.
+        if let [name] = names {
+            let Some(topic) = self.topics.get(name).filter(|topic| topic.last > after) else {
+                return self.end;
+            };
+            let index = topic.records.partition_point(|record| record.mark.offset <= after);
+            let all_taken = topic.records.range(index..).all(|record| taking.take(record));
+            return if all_taken { self.end } else { taking.full_at.unwrap_or(self.end) };
+        }
         let mut heads = BinaryHeap::with_capacity(names.len());
         for topic in names.iter().filter_map(|name| self.topics.get(name)) {
             if topic.last <= after {
@@ -120,7 +130,7 @@ impl State {
 struct Taking {
     budget: Budget,
     bytes: usize,
-    records: Vec<Arc<Record>>,
+    records: Hot,
     /// The offset before the first record that did not fit.
     full_at: Option<u64>,
 }

@@ -84,7 +84,7 @@ impl Stream {
             return Err(ClientError::Refused(refused(status, &body)));
         }
         let given = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let given = given.map_or_else(|| "nothing".to_owned(), content::essence);
+        let given = given.map_or_else(|| "nothing".into(), content::essence);
         if given != expected {
             let why = format!("it answers with {}, not {expected}", given.escape_debug());
             return Err(ClientError::NotTidings(why));
