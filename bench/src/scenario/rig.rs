@@ -54,7 +54,7 @@ impl Rig {
 
     /// Adds publishers.
     pub(super) fn speak(&mut self, plan: PublishPlan) -> anyhow::Result<(usize, Streams)> {
-        let publishing = self.load.speak(&self.target.form.publish, plan)?;
+        let publishing = self.load.speak(self.target.publish(), plan)?;
         Ok((publishing, self.load.streams(publishing)))
     }
 

@@ -51,6 +51,8 @@ pub(crate) struct Mode {
     /// More environment.
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
+    /// How to publish to it, where that differs.
+    pub(crate) publish: Option<Publish>,
 }
 
 /// Where a subscriber begins: what stands for `{from}` in its target.
@@ -92,7 +94,7 @@ pub(crate) enum Subscribe {
         /// Header fields of the request.
         #[serde(default)]
         headers: BTreeMap<String, String>,
-        /// Text frames to send first.
+        /// Text frames to send first, of `{topic}` or `{topic_segment}`.
         #[serde(default)]
         first: Vec<String>,
         /// What is read when it has begun; left out: the answer's head.
@@ -149,7 +151,7 @@ pub(crate) enum Publish {
         first: Vec<String>,
         /// What is read when it has begun; left out: the answer's head.
         ready: Option<String>,
-        /// The frame, of `{topic}`, `{length}` and `{payload}`.
+        /// The frame, of `{topic}`, `{topic_segment}`, `{length}` and `{payload}`.
         message: String,
     },
     /// Bytes of its own kind.
@@ -207,6 +209,11 @@ pub(crate) fn fill(text: &str, values: &[(&str, &str)]) -> String {
         }
     }
     text
+}
+
+/// A topic as one segment of a path: what stands for `{topic_segment}`.
+pub(crate) fn as_segment(topic: &str) -> String {
+    topic.replace('/', "%2F")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 pub(crate) use folder::Folder;
-pub(crate) use form::{Form, From, Publish, Subscribe, fill};
+pub(crate) use form::{Form, From, Publish, Subscribe, as_segment, fill};
 pub(crate) use running::{Place, Running};
 
 /// The descriptions that are built in; a path to another file may be given instead of a name.
@@ -22,6 +22,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("nats", include_str!("../../peers/nats.toml")),
     ("socketio", include_str!("../../peers/socketio.toml")),
     ("uwebsockets", include_str!("../../peers/uwebsockets.toml")),
+    ("rabbitmq", include_str!("../../peers/rabbitmq.toml")),
     ("redis-streams", include_str!("../../peers/redis-streams.toml")),
     ("redis-pubsub", include_str!("../../peers/redis-pubsub.toml")),
     ("postgresql", include_str!("../../peers/postgresql.toml")),
@@ -108,6 +109,12 @@ impl Target {
         Ok(Target { name, mode: mode.to_owned(), ..self.clone() })
     }
 
+    /// How it is published to in its mode.
+    pub(crate) fn publish(&self) -> &Publish {
+        let own = self.form.modes.get(&self.mode).and_then(|mode| mode.publish.as_ref());
+        own.unwrap_or(&self.form.publish)
+    }
+
     /// The same with more settings; those that are not known to it must not be given.
     pub(crate) fn with(mut self, settings: &[(String, String)]) -> Target {
         self.settings.extend_from_slice(settings);
@@ -139,6 +146,10 @@ mod tests {
         let target = Target::parse("tidings@sse-raw").unwrap();
         assert_eq!(target.name, "tidings:volatile@sse-raw");
         assert_eq!(target.via.as_deref(), Some("sse-raw"));
+        let target = Target::parse("rabbitmq:mqtt").unwrap();
+        assert!(matches!(target.publish(), Publish::Mqtt { .. }));
+        let target = target.in_mode("volatile").unwrap();
+        assert!(matches!(target.publish(), Publish::Websocket { .. }));
         assert!(Target::parse("nats@sse").unwrap_err().to_string().contains("it is by ws"));
         assert!(Target::parse("tidings:odd").unwrap_err().to_string().contains("it has"));
         assert!(Target::parse("odd").unwrap_err().to_string().contains("no target"));

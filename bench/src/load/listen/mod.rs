@@ -16,7 +16,7 @@ use super::mark::{MARK_BYTES, Scanner, last_mark};
 use super::mqtt;
 use super::talk::{Talk, Turn};
 use super::tally::Tally;
-use crate::target::{From, Subscribe, fill};
+use crate::target::{From, Subscribe, as_segment, fill};
 
 /// Most bytes that are kept to find the cursor of the newest message, which stands before it.
 const CURSOR_BYTES_MAX: usize = 4096;
@@ -65,7 +65,8 @@ pub(super) fn listener(
             let mut all = fields(headers);
             all.extend(super::frames::handshake_fields());
             let asking = Asking::new(plan, target, topic, all);
-            let first = first.iter().map(|text| fill(text, &[("topic", topic)])).collect();
+            let values = [("topic", topic), ("topic_segment", &as_segment(topic))];
+            let first = first.iter().map(|text| fill(text, &values)).collect();
             Box::new(socket::Socket::new(asking, first, ready.clone(), receiver(from)?))
         }
         Subscribe::Poll { first, target, headers, cursor, held } => {

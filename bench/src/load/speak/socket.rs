@@ -6,7 +6,7 @@ use super::IN_FLIGHT_MAX;
 use crate::load::frames::{Frames, handshake_fields, write_text};
 use crate::load::http::{Head, write_request};
 use crate::load::talk::{Talk, Turn};
-use crate::target::fill;
+use crate::target::{as_segment, fill};
 
 /// The speaker.
 pub(super) struct Socket {
@@ -85,7 +85,14 @@ impl Talk for Socket {
 
     fn publish(&mut self, topic: &str, payload: &[u8], turn: &mut Turn<'_>) {
         let (length, payload) = (payload.len().to_string(), String::from_utf8_lossy(payload));
-        let values = [("topic", topic), ("length", &length), ("payload", &payload)];
+        let segment = as_segment(topic);
+        let values = [
+            ("topic", topic),
+            ("topic_segment", &segment),
+            ("length", &length),
+            // The last, since it may hold what looks like a place.
+            ("payload", &payload),
+        ];
         write_text(turn.out, fill(&self.message, &values).as_bytes());
         turn.accepted += 1;
     }
