@@ -32,6 +32,12 @@ pub(crate) struct Kernel {
     pub(crate) make: fn() -> anyhow::Result<Work>,
 }
 
+impl std::fmt::Display for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 /// Listeners of one topic.
 const LISTENERS: u64 = 100;
 /// The bytes of a message.
