@@ -17,7 +17,7 @@ use serde::Deserialize;
 use crate::kernels::{KERNELS, Kernel};
 
 /// By so much a kernel may cost more instructions than was written down, in percent. From run to
-/// run they differ by half a percent at most; the rest is for what compilers, C libraries, and other
+/// run they differ by six per mille at most; the rest is for what compilers, C libraries, and other
 /// code in the same program change.
 const TOLERANCE_PERCENT: f64 = 5.0;
 /// By so many allocations a unit may have more: a thread that waits makes one now and then.
