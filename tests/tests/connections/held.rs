@@ -123,7 +123,8 @@ fn whoever_asks_for_nothing_more_is_let_go() {
 
 #[test]
 fn an_idle_connection_does_not_keep_the_server_from_ending() {
-    let mut server = Server::start();
+    // Whoever is waited for is waited for longer than this test does.
+    let mut server = Server::with(&[("TIMES_DRAIN", "60s")]);
     let mut wire = hold(&server);
     server.terminate();
     wire.expect_end();
