@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use mio::Token;
 use tidings_broker::Owner;
@@ -17,9 +18,10 @@ use crate::reactor::Reactor;
 use crate::seat::{Holder, Slot};
 use crate::timers::NEVER;
 
-/// Most turns given before the thread's tasks have theirs: those are what parses requests, and so
-/// what brings the next messages.
-const TURNS_MAX: usize = 128;
+/// How long turns are given before the thread's tasks have theirs: those are what parses requests,
+/// and so what brings the next messages. A turn of whoever is far behind takes as long as a hundred
+/// of those who are not.
+const TURNS: Duration = Duration::from_micros(500);
 
 impl Local {
     /// Runs for the life of the thread: hands out outcomes, finds who is to be woken, gives turns,
@@ -118,7 +120,8 @@ impl Local {
 
     /// Gives connections their turns; says whether others still wait for one.
     fn give_turns(self: &Rc<Self>) -> bool {
-        for _ in 0..TURNS_MAX {
+        let begin = Instant::now();
+        while begin.elapsed() < TURNS {
             let Some(index) = self.queue.borrow_mut().pop_front() else { return false };
             self.give_turn(index);
         }
