@@ -116,3 +116,22 @@ fn a_session_goes_on_where_its_stream_was() {
     let answer = http2.get("/t?session=s&via=longpoll&wait=0.1");
     assert!(answer.events().is_empty(), "the poll before was taken: {answer:?}");
 }
+
+/// What a machine waits for may end while its stream is open.
+#[test]
+fn a_pushlet_stream_goes_on_while_its_session_subscribes_to_more() {
+    let server = Server::start();
+    let mut http2 = Http2::connect(&server);
+    let servlet = "/pushlet/pushlet.srv?p_event=";
+    let joined = http2.get(&format!("{servlet}join&p_format=xml"));
+    let id = joined.text().split("p_id=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let listen = format!("{servlet}listen&p_id={id}&p_mode=stream&p_subject=/a");
+    let mut stream = http2.open(&listen, &[]);
+    for number in 0..4 {
+        let ask = |event: &str| format!("{servlet}{event}&p_id={id}&p_subject=/a/{number}");
+        assert_eq!(http2.get(&ask("subscribe")).status, 200);
+        assert_eq!(http2.get(&(ask("publish") + &format!("&n={number}"))).status, 200);
+        let heard = stream.until(format!(" n=\"{number}\"").as_bytes());
+        assert!(heard.is_some(), "the stream has ended before {number}");
+    }
+}

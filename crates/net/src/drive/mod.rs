@@ -10,7 +10,7 @@ pub(crate) mod stream;
 use std::rc::Rc;
 
 use tidings_broker::Owner;
-use tidings_host::Client;
+use tidings_host::{Carrier, Client, Outcome};
 use tidings_model::Time;
 
 use crate::local::Local;
@@ -50,6 +50,45 @@ const READS_MAX: usize = 4;
 
 /// How long a connection may take to close in good order before it is cut.
 pub(crate) const LINGER: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Feeds a machine how something ended that it waited for.
+fn hear(
+    local: &Local,
+    client: &mut Client,
+    outcomes: Vec<Outcome>,
+    now: Time,
+    carrier: &mut dyn Carrier,
+) {
+    for outcome in outcomes {
+        local.house_at(now, |house| client.ended(outcome, house, carrier));
+    }
+}
+
+/// Feeds a machine that the server ends, once, that its time has come, and what there is to read;
+/// says whether there is more of that.
+fn go_on(
+    local: &Local,
+    client: &mut Client,
+    closing_told: &mut bool,
+    is_due: bool,
+    now: Time,
+    carrier: &mut dyn Carrier,
+) -> bool {
+    if local.shared.is_closing() && !*closing_told {
+        *closing_told = true;
+        let come_back = local.shared.come_back();
+        local.house_at(now, |house| client.closing(come_back, house, carrier));
+    }
+    if is_due {
+        local.house_at(now, |house| client.deadline(house, carrier));
+    }
+    local.house_at(now, |house| client.deliver(house, carrier))
+}
+
+/// Whether the time has come that a machine asked for; it will not be said again.
+fn is_due(wake_at: &mut Option<Time>, now: Time) -> bool {
+    wake_at.take_if(|time| *time <= now).is_some()
+}
 
 /// A client on its seat; leaves the shard when it is dropped, however that comes about.
 pub(crate) struct Guest {

@@ -45,7 +45,9 @@ impl Stream {
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let local = Rc::clone(&self.guest.local);
         let now = local.clock.now();
-        let _ = self.guest.seat.news(cx.waker());
+        let outcomes = self.guest.seat.news(cx.waker()).outcomes;
+        let Stream { guest: Guest { client, .. }, outlet, .. } = self;
+        super::hear(&local, client, outcomes, now, outlet);
         if self.handed.is_some() && self.poll_taken(cx).is_ready() {
             return Poll::Ready(());
         }
@@ -57,16 +59,8 @@ impl Stream {
         if outlet.is_gone(cx) {
             return Poll::Ready(());
         }
-        if local.shared.is_closing() && !*closing_told {
-            *closing_told = true;
-            let come_back = local.shared.come_back();
-            local.house(|house| client.closing(come_back, house, outlet));
-        }
-        if outlet.wake_at.is_some_and(|time| time <= now) {
-            outlet.wake_at = None;
-            local.house(|house| client.deadline(house, outlet));
-        }
-        let more = local.house(|house| client.deliver(house, outlet));
+        let is_due = super::is_due(&mut outlet.wake_at, now);
+        let more = super::go_on(&local, client, closing_told, is_due, now, outlet);
         let written = outlet.poll_write(now, cx);
         let deadlines = [outlet.wake_at, outlet.stalled()];
         seat.set_deadline(deadlines.into_iter().flatten().min());

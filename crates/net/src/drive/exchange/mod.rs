@@ -115,7 +115,11 @@ impl Exchange {
                 return Ok(next);
             }
         }
-        let more = self.speak(local, now, news, &mut out);
+        let is_due = super::is_due(&mut self.wire.wake_at, now);
+        let Exchange { client, wire, closing_told, .. } = self;
+        let mut pen = Pen { local, wire, out: &mut out };
+        super::hear(local, client, news.outcomes, now, &mut pen);
+        let more = super::go_on(local, client, closing_told, is_due, now, &mut pen);
         out.end_chunk();
         let Wire { socket, .. } = &mut self.wire;
         let (scratch, patience) = (&mut local.scratch.borrow_mut(), local.options.write_stall);
@@ -187,25 +191,6 @@ impl Exchange {
         let mut pen = Pen { local, wire: &mut self.wire, out };
         local.house_at(now, |house| self.client.open(&request, house, &mut pen));
         None
-    }
-
-    /// Feeds the machine what happened and what there is to read; says whether there is more.
-    fn speak(&mut self, local: &Local, now: Time, news: News, out: &mut Outgoing) -> bool {
-        let Exchange { client, wire, closing_told, .. } = self;
-        let mut pen = Pen { local, wire, out };
-        for outcome in news.outcomes {
-            local.house_at(now, |house| client.ended(outcome, house, &mut pen));
-        }
-        if local.shared.is_closing() && !*closing_told {
-            *closing_told = true;
-            let come_back = local.shared.come_back();
-            local.house_at(now, |house| client.closing(come_back, house, &mut pen));
-        }
-        if pen.wire.wake_at.is_some_and(|time| time <= now) {
-            pen.wire.wake_at = None;
-            local.house_at(now, |house| client.deadline(house, &mut pen));
-        }
-        local.house_at(now, |house| client.deliver(house, &mut pen))
     }
 }
 

@@ -89,14 +89,15 @@ impl Socket {
     fn go_on(&mut self, local: &Local, owner: Owner, now: Time, news: News) -> io::Result<Next> {
         let mut out = self.left.take().unwrap_or_else(|| local.lend());
         let mut pen = Pen { local, wire: &mut self.wire, out: &mut out };
-        for outcome in news.outcomes {
-            local.house_at(now, |house| self.client.ended(outcome, house, &mut pen));
-        }
+        super::hear(local, &mut self.client, news.outcomes, now, &mut pen);
         if self.read(local, &mut out, now)? {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.keep_alive(local, &mut out, now)?;
-        let more = self.speak(local, now, &mut out);
+        let is_due = super::is_due(&mut self.wire.wake_at, now);
+        let Socket { client, wire, closing_told, .. } = self;
+        let mut pen = Pen { local, wire, out: &mut out };
+        let more = super::go_on(local, client, closing_told, is_due, now, &mut pen);
         let stalled = out.stalled();
         let (scratch, patience) = (&mut local.scratch.borrow_mut(), local.options.write_stall);
         let is_written = out.write(&mut self.wire.socket, scratch, now, patience)?;
@@ -117,22 +118,6 @@ impl Socket {
             true => Ok(Next::Again),
             false => Ok(Next::Wait(self.deadline(local))),
         }
-    }
-
-    /// Feeds the machine what is due and what there is to read; says whether there is more.
-    fn speak(&mut self, local: &Local, now: Time, out: &mut Outgoing) -> bool {
-        let Socket { client, wire, closing_told, .. } = self;
-        let mut pen = Pen { local, wire, out };
-        if local.shared.is_closing() && !*closing_told {
-            *closing_told = true;
-            let come_back = local.shared.come_back();
-            local.house_at(now, |house| client.closing(come_back, house, &mut pen));
-        }
-        if pen.wire.wake_at.is_some_and(|time| time <= now) {
-            pen.wire.wake_at = None;
-            local.house_at(now, |house| client.deadline(house, &mut pen));
-        }
-        local.house_at(now, |house| client.deliver(house, &mut pen))
     }
 
     /// Pings a silent peer, and finds one that is gone.
