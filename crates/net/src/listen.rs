@@ -21,7 +21,7 @@ use tokio::task::LocalSet;
 
 use crate::clock::Clock;
 use crate::connection::{Connection, Counted, Stats};
-use crate::local::Local;
+use crate::local::{Local, Serving};
 use crate::options::{Options, Site};
 use crate::reactor::Reactor;
 
@@ -241,16 +241,6 @@ pub(crate) fn too_many(most: usize) -> Problem {
     )
 }
 
-/// What a serving thread is started with.
-struct Serving {
-    broker: Broker,
-    registry: Registry,
-    options: Arc<Options>,
-    site: Site,
-    clock: Clock,
-    shared: Arc<Shared>,
-}
-
 fn start_thread(number: usize, serving: Serving) -> io::Result<Thread> {
     // Unbounded, but what is in it is counted as connections, and those are bounded.
     let (sender, receiver) = mpsc::unbounded_channel();
@@ -272,8 +262,7 @@ async fn serve(
     sockets: Sockets,
     mut receiver: mpsc::UnboundedReceiver<Handover>,
 ) {
-    let Serving { broker, registry, options, site, clock, shared } = serving;
-    let local = Local::new(broker, registry, options, site, clock, shared, sockets);
+    let local = Local::new(serving, sockets);
     local.spawn(Rc::clone(&local).run(reactor));
     while let Some((stream, counted)) = receiver.recv().await {
         match Connection::from_parts(stream, counted) {

@@ -46,10 +46,8 @@ pub(crate) struct Slot {
     /// Mostly nothing, and then no memory.
     #[expect(clippy::box_collection, reason = "one word instead of three where there is none")]
     outcomes: Option<Box<Vec<Outcome>>>,
-    /// When it wants to be woken,
+    /// When it wants to be woken.
     pub(crate) deadline: Time,
-    /// and when it is looked at next for that.
-    pub(crate) looked_at: Time,
 }
 
 impl Slot {
@@ -61,7 +59,6 @@ impl Slot {
             holder,
             outcomes: None,
             deadline: NEVER,
-            looked_at: NEVER,
         }
     }
 

@@ -33,6 +33,16 @@ use crate::timers::{NEVER, Timers};
 /// Bytes read from a socket at once, into a buffer that all connections of the thread share.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
+/// What a serving thread is started with.
+pub(crate) struct Serving {
+    pub(crate) broker: Broker,
+    pub(crate) registry: Registry,
+    pub(crate) options: Arc<Options>,
+    pub(crate) site: Site,
+    pub(crate) clock: Clock,
+    pub(crate) shared: Arc<Shared>,
+}
+
 /// What one serving thread knows. Lives on its thread; nothing of it is shared.
 pub(crate) struct Local {
     pub(crate) registry: Registry,
@@ -85,15 +95,8 @@ impl Outcomes for Inbox {
 }
 
 impl Local {
-    pub(crate) fn new(
-        broker: Broker,
-        registry: Registry,
-        options: Arc<Options>,
-        site: Site,
-        clock: Clock,
-        shared: Arc<Shared>,
-        sockets: mio::Registry,
-    ) -> Rc<Local> {
+    pub(crate) fn new(serving: Serving, sockets: mio::Registry) -> Rc<Local> {
+        let Serving { broker, registry, options, site, clock, shared } = serving;
         let inbox = Arc::new(Inbox::default());
         let bell = Arc::clone(&inbox);
         let shard = broker.shard(Box::new(move || bell.bell.notify_one()));
@@ -231,12 +234,12 @@ impl Local {
         let slot = &mut slots[index(owner)];
         slot.deadline = deadline;
         // One that moved on is found out when its old time comes.
-        if deadline < slot.looked_at {
-            slot.looked_at = self.timers.borrow_mut().add(deadline, owner);
-            if self.armed.get().is_none_or(|armed| slot.looked_at < armed) {
-                self.armed.set(Some(slot.looked_at));
-                self.inbox.bell.notify_one();
-            }
+        let news = self.timers.borrow_mut().watch(index(owner), deadline);
+        if let Some(tick) = news
+            && self.armed.get().is_none_or(|armed| tick < armed)
+        {
+            self.armed.set(Some(tick));
+            self.inbox.bell.notify_one();
         }
     }
 }

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use mio::Token;
 use tidings_broker::Owner;
-use tidings_model::Time;
 
-use super::{Local, generation, index, owner, owner_at, scratch};
+use super::{Local, owner, owner_at, scratch};
 use crate::drive::{Drive, Next};
 use crate::reactor::Reactor;
 use crate::seat::{Holder, Slot};
@@ -69,29 +68,21 @@ impl Local {
         .await;
     }
 
+    /// Wakes those whose deadline has come; has the others looked at again when it will.
     fn expire(&self) {
         let now = self.clock.now();
         loop {
-            let Some((tick, owners)) = self.timers.borrow_mut().take(now) else { return };
-            for owner in owners {
-                self.look_at(owner, tick, now);
+            let Some(seats) = self.timers.borrow_mut().take(now) else { return };
+            for index in seats.into_iter().map(|index| index as usize) {
+                let mut slots = self.slots.borrow_mut();
+                let Some(slot) = slots.get_mut(index) else { continue };
+                if slot.deadline <= now {
+                    slot.deadline = NEVER;
+                    self.rouse(index, slot);
+                } else if slot.deadline != NEVER {
+                    self.timers.borrow_mut().watch(index, slot.deadline);
+                }
             }
-        }
-    }
-
-    /// Wakes a seat's holder whose deadline has come, or has it looked at again when it will.
-    fn look_at(&self, owner: Owner, tick: Time, now: Time) {
-        let mut slots = self.slots.borrow_mut();
-        let Some(slot) = slots.get_mut(index(owner)) else { return };
-        if slot.generation != generation(owner) || slot.looked_at != tick {
-            return;
-        }
-        slot.looked_at = NEVER;
-        if slot.deadline <= now {
-            slot.deadline = NEVER;
-            self.rouse(index(owner), slot);
-        } else if slot.deadline != NEVER {
-            slot.looked_at = self.timers.borrow_mut().add(slot.deadline, owner);
         }
     }
 
