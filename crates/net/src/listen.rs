@@ -58,6 +58,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn new(stats: Arc<Stats>) -> Shared {
+        Shared { closing: AtomicBool::new(false), stats, bells: Mutex::default() }
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
     }
@@ -113,8 +117,7 @@ impl Server {
         let listener = bind(listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let options = Arc::new(options);
-        let shared =
-            Arc::new(Shared { closing: false.into(), stats, bells: Mutex::new(Vec::new()) });
+        let shared = Arc::new(Shared::new(stats));
         let threads = (0..options.threads)
             .map(|number| {
                 let serving = Serving {

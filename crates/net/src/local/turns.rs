@@ -173,3 +173,97 @@ impl Local {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::Arc;
+
+    use tidings_host::Registry;
+    use tidings_model::Time;
+    use tidings_protocol::Settings;
+    use tidings_testkit::Rooms;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::connection::Stats;
+    use crate::listen::Shared;
+    use crate::local::Serving;
+    use crate::options::Options;
+    use crate::seat::News;
+
+    /// Falls while it has what all connections share.
+    struct Faulty;
+
+    impl Drive for Faulty {
+        fn turn(&mut self, local: &Rc<Local>, _: Owner, _: News) -> Next {
+            local.scratch.take();
+            panic!("a fault, as the test wants it");
+        }
+
+        fn leave(&mut self, _: &Local) {}
+
+        fn give_back(self: Box<Self>, _: &Rc<Local>) {}
+    }
+
+    struct Counting(Rc<Cell<u32>>);
+
+    impl Drive for Counting {
+        fn turn(&mut self, _: &Rc<Local>, _: Owner, _: News) -> Next {
+            self.0.set(self.0.get() + 1);
+            Next::Wait(None)
+        }
+
+        fn leave(&mut self, _: &Local) {}
+
+        fn give_back(self: Box<Self>, _: &Rc<Local>) {}
+    }
+
+    fn serving() -> Serving {
+        let rooms = Rooms::new(Vec::new(), 1, Time::from_millis(1));
+        let span = Duration::from_secs(1);
+        Serving {
+            broker: rooms.broker,
+            registry: Registry::new(&[], Settings::default()),
+            options: Arc::new(Options {
+                listen: ([127, 0, 0, 1], 0).into(),
+                threads: 1,
+                connections_max: 10,
+                streams_max: 10,
+                head_bytes_max: 1000,
+                body_bytes_max: 1000,
+                message_bytes_max: 1000,
+                head_wait: span,
+                body_wait: span,
+                keep_alive: span,
+                heartbeat: span,
+                pong_wait: span,
+                write_stall: span,
+                drain: span,
+                allowed_origins: Vec::new(),
+            }),
+            site: Arc::new(|_| None),
+            clock: Clock::start(),
+            shared: Arc::new(Shared::new(Arc::new(Stats::default()))),
+        }
+    }
+
+    #[test]
+    fn a_fault_in_one_connection_is_the_end_of_that_one() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _within = runtime.enter();
+        let (_reactor, sockets) = Reactor::new().unwrap();
+        let local = Local::new(serving(), sockets);
+        let turns = Rc::new(Cell::new(0));
+        for number in 0..3 {
+            let drive: Box<dyn Drive> = match number {
+                1 => Box::new(Faulty),
+                _ => Box::new(Counting(Rc::clone(&turns))),
+            };
+            local.hold(local.sit_down(), drive);
+        }
+        while local.give_turns() {}
+        assert_eq!((turns.get(), local.slots.borrow().len()), (2, 2));
+        assert_eq!(*local.scratch.borrow(), scratch(), "what it had is there again");
+    }
+}
