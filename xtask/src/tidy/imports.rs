@@ -43,7 +43,7 @@ const ROOMS: &[Room] = &[
     Room {
         folder: "crates/net",
         code: Own::Only(&[MODEL, PROTOCOL, BROKER, LOG, HOST, CODEC]),
-        tests: &[],
+        tests: &[TESTKIT],
     },
     Room { folder: "crates/server", code: Own::AllBut(&[TESTKIT]), tests: &[TESTKIT] },
     Room { folder: "crates/testkit", code: Own::AllBut(&[NET, SERVER]), tests: &[] },
