@@ -13,6 +13,7 @@ pub(super) const PURE: &[&str] = &[
     "crates/log",
     "crates/host",
     "crates/websocket",
+    "crates/mqtt",
 ];
 
 /// What must not be used, and what to do instead.

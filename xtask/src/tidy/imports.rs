@@ -28,6 +28,7 @@ const LOG: &str = "tidings-log";
 const HOST: &str = "tidings-host";
 const NET: &str = "tidings-net";
 const CODEC: &str = "tidings-websocket-codec";
+const MQTT: &str = "tidings-mqtt-codec";
 const SERVER: &str = "tidings-server";
 const TESTKIT: &str = "tidings-testkit";
 const TESTS: &str = "tidings-tests";
@@ -36,6 +37,7 @@ const TESTS: &str = "tidings-tests";
 const ROOMS: &[Room] = &[
     Room { folder: "crates/model", code: Own::Only(&[]), tests: &[] },
     Room { folder: "crates/websocket", code: Own::Only(&[]), tests: &[] },
+    Room { folder: "crates/mqtt", code: Own::Only(&[]), tests: &[] },
     Room { folder: "crates/protocol", code: Own::Only(&[MODEL]), tests: &[] },
     Room { folder: "crates/log", code: Own::Only(&[MODEL]), tests: &[TESTKIT] },
     Room { folder: "crates/broker", code: Own::Only(&[MODEL, LOG]), tests: &[] },
@@ -47,11 +49,17 @@ const ROOMS: &[Room] = &[
     },
     Room { folder: "crates/server", code: Own::AllBut(&[TESTKIT]), tests: &[TESTKIT] },
     Room { folder: "crates/testkit", code: Own::AllBut(&[NET, SERVER]), tests: &[] },
+    // Its codec is a room of its own, because clients need the other side of it.
+    Room {
+        folder: "transports/mqtt",
+        code: Own::Only(&[MODEL, PROTOCOL, MQTT]),
+        tests: &[TESTKIT],
+    },
     Room { folder: "transports/*", code: Own::Only(&[MODEL, PROTOCOL]), tests: &[TESTKIT] },
     Room { folder: "tests", code: Own::AllBut(&[]), tests: &[] },
     Room {
         folder: "bench",
-        code: Own::Only(&[MODEL, LOG, CODEC]),
+        code: Own::Only(&[MODEL, LOG, CODEC, MQTT]),
         // What is timed without sockets is the house itself.
         tests: &[HOST, PROTOCOL, TESTKIT, "tidings-sse", "tidings-websocket"],
     },

@@ -1,0 +1,7 @@
+//! The codec against the standard: its examples, its rules, and everything at every cut.
+//!
+//! Must never reach into the crate: what is tested here is what others may use.
+
+mod any;
+mod round_trip;
+mod wire;
