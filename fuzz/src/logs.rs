@@ -11,7 +11,7 @@ use tidings_log::{
     Token,
 };
 use tidings_model::{
-    EventType, Headers, IdempotencyKey, LogKind, Message, Record, Selection, Time, Topic,
+    EventType, Headers, Manner, IdempotencyKey, LogKind, Message, Record, Selection, Time, Topic,
     TopicFilter,
 };
 use tidings_testkit::FakeDisk;
@@ -56,6 +56,7 @@ pub(crate) fn append(log: &DiskLog, topic: &str, payloads: &[&str], token: Optio
         key: Some("k".into()),
         time: NOW,
         expires: None,
+        manner: Manner::default(),
     };
     let token = token.map(|number| Token {
         key: IdempotencyKey::new(&number.to_string()).unwrap(),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tidings_log::{
     Batch, DiskLog, DiskOptions, Level, Log, MemoryLimits, MemoryLog, Retention, Threads,
 };
-use tidings_model::{EventType, Headers, LogKind, Message, Time, Topic, TopicFilter};
+use tidings_model::{EventType, Headers, LogKind, Manner, Message, Time, Topic, TopicFilter};
 use tidings_testkit::FakeDisk;
 use tidings_websocket_codec::{Decoder, Limits, Opcode, Role, frame_header, write_masked_frame};
 
@@ -91,6 +91,7 @@ pub(crate) fn message(topic: &Topic) -> Message {
         key: None,
         time: Time::from_millis(1_800_000_000_000),
         expires: None,
+        manner: Manner::default(),
     }
 }
 

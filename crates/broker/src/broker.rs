@@ -11,6 +11,7 @@ use tidings_model::{
 
 use crate::idempotency::{Seen, Window, fingerprint};
 use crate::namespace::Namespaces;
+use crate::retained::{self, Retained};
 use crate::sessions::{Eviction, SessionLimits, Sessions};
 use crate::shard::{Inbox, Shard};
 
@@ -66,6 +67,7 @@ struct Shared {
     limits: Limits,
     window: Mutex<Window>,
     sessions: Sessions,
+    retained: Retained,
     loader: Loader,
     shards: Mutex<Vec<ShardBell>>,
 }
@@ -103,6 +105,7 @@ impl Broker {
             limits,
             window: Mutex::new(window),
             sessions: Sessions::new(limits.sessions),
+            retained: Retained::default(),
             loader,
             shards: Mutex::new(Vec::new()),
         });
@@ -116,6 +119,7 @@ impl Broker {
         }
         let broker = Broker { shared };
         broker.load_sessions(now);
+        broker.load_retained();
         broker
     }
 
@@ -143,6 +147,53 @@ impl Broker {
             Ok(durability) => durability,
             Err(refusal) => return done(Err(refusal)),
         };
+        self.take(durability, messages, key, now, done);
+    }
+
+    /// The same, and a message of the server's own in the durable log with it: in one batch where
+    /// they live there too, otherwise after them.
+    pub(crate) fn publish_with(
+        &self,
+        mut messages: Vec<Message>,
+        own: Option<Message>,
+        now: Time,
+        done: Done,
+    ) {
+        let Some(own) = own else { return self.publish(messages, None, now, done) };
+        let durability = match self.check(&messages) {
+            Ok(durability) => durability,
+            Err(refusal) => return done(Err(refusal)),
+        };
+        if durability.log() == LogKind::Durable {
+            messages.push(own);
+            return self.take(durability, messages, None, now, done);
+        }
+        let broker = self.clone();
+        let then: Done = Box::new(move |result| match result {
+            Ok(_) => broker.append(Durability::Fsync, vec![own], None, done),
+            Err(refusal) => done(Err(refusal)),
+        });
+        self.take(durability, messages, None, now, then);
+    }
+
+    /// The same for what the server itself has to say, which nobody may forbid.
+    pub fn announce(&self, message: Message, now: Time) {
+        let durability = self.namespaces().of(&message.topic).durability;
+        self.take(durability, vec![message], None, now, Box::new(|_| {}));
+    }
+
+    fn take(
+        &self,
+        durability: Durability,
+        messages: Vec<Message>,
+        key: Option<IdempotencyKey>,
+        now: Time,
+        done: Done,
+    ) {
+        let (messages, done) = match self.retaining(messages, now, done) {
+            Ok(retaining) => retaining,
+            Err((refusal, done)) => return done(Err(refusal)),
+        };
         let Some(key) = key.map(|key| (messages[0].topic.clone(), key)) else {
             return self.append(durability, messages, None, done);
         };
@@ -167,13 +218,15 @@ impl Broker {
         }
     }
 
-    /// Lets age do its work: to be called about once a second.
-    pub fn tick(&self, now: Time) {
+    /// Lets age do its work: to be called about once a second, and when it says that something is
+    /// due.
+    pub fn tick(&self, now: Time) -> Option<Time> {
         for log in LogKind::ALL {
             self.shared.logs[log].tick(now);
         }
         self.expire_sessions(now);
         self.save_sessions(now);
+        self.publish_wills(now)
     }
 
     /// Tells a connection that it has its session no longer.
@@ -191,6 +244,10 @@ impl Broker {
         &self.shared.sessions
     }
 
+    pub(crate) fn retained(&self) -> &Retained {
+        &self.shared.retained
+    }
+
     pub(crate) fn namespaces(&self) -> &Arc<Namespaces> {
         &self.shared.namespaces
     }
@@ -199,8 +256,41 @@ impl Broker {
         &*self.shared.logs[log]
     }
 
+    /// The end of every log.
+    pub(crate) fn end(&self) -> Position {
+        let end = |position: Position, log| position.with(log, self.log(log).end());
+        LogKind::ALL.into_iter().fold(Position::default(), end)
+    }
+
     pub(crate) fn limits(&self) -> &Limits {
         &self.shared.limits
+    }
+
+    /// Has what is to be retained stored once more, in the same batch.
+    fn retaining(
+        &self,
+        mut messages: Vec<Message>,
+        now: Time,
+        done: Done,
+    ) -> Result<(Vec<Message>, Done), (Refusal, Done)> {
+        // Of several the last one is what the topic says.
+        let Some(last) = messages.iter().rfind(|message| message.manner.retain) else {
+            return Ok((messages, done));
+        };
+        let copy = match retained::copy(last, now) {
+            Ok(copy) => copy,
+            Err(refusal) => return Err((refusal, done)),
+        };
+        let topic = (!last.payload.is_empty()).then(|| last.topic.clone());
+        messages.push(copy);
+        let broker = self.clone();
+        let told: Done = Box::new(move |result| {
+            if let (Ok(_), Some(topic)) = (&result, topic) {
+                broker.has_retained(topic);
+            }
+            done(result.map(|published| Published { count: published.count - 1, ..published }));
+        });
+        Ok((messages, told))
     }
 
     fn check(&self, messages: &[Message]) -> Result<Durability, Refusal> {

@@ -8,12 +8,14 @@ mod broker;
 mod idempotency;
 mod index;
 mod namespace;
+mod retained;
 mod sessions;
 mod shard;
 mod subscription;
 
 pub use broker::{Broker, Done, Limits, Loader, Logs};
-pub use namespace::{Namespace, Namespaces};
-pub use sessions::{ManageDone, SessionLimits, Unsaved};
+pub use namespace::{Namespace, Namespaces, RETAINED, SYSTEM};
+pub use retained::{RecallDone, Recalled};
+pub use sessions::{ManageDone, SaveDone, SessionLimits, Unsaved};
 pub use shard::{Owner, Shard, SubKey, Subscribed};
 pub use subscription::Read;

@@ -38,9 +38,20 @@ pub struct Namespaces {
     listed: Vec<Namespace>,
     /// What rules a topic that no listed one matches,
     otherwise: Namespace,
-    /// and the server's own topics, which clients have nothing to do with.
+    /// the server's own topics, which clients have nothing to do with,
     own: Namespace,
+    /// those of them that go with the process,
+    own_volatile: Namespace,
+    /// and what it says of itself.
+    system: Namespace,
 }
+
+/// What the topics begin with that keep what other topics say to whoever begins to read them: as
+/// much as the topic itself follows.
+pub const RETAINED: &str = "$retained/";
+
+/// What the topics begin with in which the server says how it is, as MQTT's do.
+pub const SYSTEM: &str = "$SYS/";
 
 impl Namespaces {
     /// These namespaces; `otherwise` rules the topics that none of them matches.
@@ -60,15 +71,30 @@ impl Namespaces {
             jsonp: false,
             cache: Duration::ZERO,
         };
-        Namespaces { listed, otherwise, own }
+        let own_volatile = Namespace { durability: Durability::Volatile, ..own.clone() };
+        let system = Namespace { subscribe: true, ..own_volatile.clone() };
+        Namespaces { listed, otherwise, own, own_volatile, system }
     }
 
     /// The namespace that rules a topic.
     pub fn of(&self, topic: &Topic) -> &Namespace {
         if topic.is_reserved() {
-            return &self.own;
+            return self.of_own(topic.as_str());
         }
         self.listed.iter().find(|ns| ns.topics.matches(topic)).unwrap_or(&self.otherwise)
+    }
+
+    fn of_own(&self, topic: &str) -> &Namespace {
+        if topic.starts_with(SYSTEM) {
+            return &self.system;
+        }
+        match topic.strip_prefix(RETAINED).map(Topic::new) {
+            // It lives where the topic lives.
+            Some(Ok(topic)) if self.of(&topic).durability.log() == LogKind::Volatile => {
+                &self.own_volatile
+            }
+            _ => &self.own,
+        }
     }
 
     /// Whether clients may publish to `topic`. What begins with `$` is the server's own.
@@ -88,6 +114,9 @@ impl Namespaces {
         filter: &TopicFilter,
         exposure: Exposure,
     ) -> Result<(), Refusal> {
+        if filter.as_str().starts_with(SYSTEM) {
+            return Ok(());
+        }
         if filter.as_str().starts_with('$') || !self.reaches_any(filter, Exposure::Private) {
             return Err(Refusal::SubscribeForbidden(filter.clone()));
         }
@@ -136,6 +165,9 @@ impl Namespaces {
 
     /// Whether a reader of `filter` has to read `log`.
     pub(crate) fn reaches(&self, filter: &TopicFilter, log: LogKind) -> bool {
+        if filter.as_str().starts_with(SYSTEM) {
+            return self.system.durability.log() == log;
+        }
         match filter.as_topic() {
             Some(topic) => self.of(&topic).durability.log() == log,
             None => {

@@ -11,8 +11,8 @@ use std::time::Duration;
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, Shard, SubKey};
 use tidings_log::{Budget, Log, MemoryLimits, MemoryLog, Retention};
 use tidings_model::{
-    Delivery, Durability, EventType, Exposure, Headers, IdempotencyKey, Message, PerLog, Refusal,
-    Since, Slow, SubscribeOptions, Time, Topic, TopicFilter,
+    Delivery, Durability, EventType, Exposure, Headers, IdempotencyKey, Manner, Message, PerLog,
+    Refusal, Since, Slow, SubscribeOptions, Time, Topic, TopicFilter,
 };
 
 const NOW: Time = Time::from_millis(1000);
@@ -87,6 +87,7 @@ impl Bench {
             key: key.map(Into::into),
             time: NOW,
             expires: None,
+            manner: Manner::default(),
         };
         self.broker.publish(vec![message], None, NOW, Box::new(|result| assert!(result.is_ok())));
     }
@@ -167,7 +168,7 @@ fn a_thread_without_readers_is_not_rung() {
     let key = bench.subscribe("t", Slow::Gap, None);
     bench.publish("t", "2", None);
     assert_eq!(bench.rung.load(Ordering::SeqCst), 1);
-    bench.shard.unsubscribe(key);
+    bench.shard.unsubscribe(key, NOW);
     bench.publish("t", "3", None);
     assert_eq!(bench.rung.load(Ordering::SeqCst), 1);
 }
@@ -231,6 +232,7 @@ fn a_retry_stores_nothing_and_gets_the_first_answer() {
             key: None,
             time: NOW,
             expires: None,
+            manner: Manner::default(),
         };
         let key = IdempotencyKey::new("k").ok();
         let done = Box::new(move |result| sender.send(result).unwrap());

@@ -14,8 +14,8 @@ use tidings_log::{
     Budget, Directory, DiskLog, DiskOptions, Log, MemoryLimits, MemoryLog, Retention, Threads,
 };
 use tidings_model::{
-    Delivery, Durability, EventType, Exposure, Headers, LogKind, Message, PerLog, Since, Slow,
-    SubscribeOptions, Time, Topic, TopicFilter,
+    Delivery, Durability, EventType, Exposure, Headers, LogKind, Manner, Message, PerLog, Since,
+    Slow, SubscribeOptions, Time, Topic, TopicFilter,
 };
 
 const NOW: Time = Time::from_millis(1000);
@@ -65,6 +65,7 @@ fn publish(broker: &Broker, topic: &str, count: usize) {
         key: None,
         time: NOW,
         expires: None,
+        manner: Manner::default(),
     };
     let (sender, receiver) = channel();
     let done = Box::new(move |result| sender.send(result).unwrap());
@@ -196,7 +197,7 @@ fn whoever_goes_or_is_full_keeps_no_turn() {
     }
     assert_eq!(house.waiting(), 4);
     house.shard.step_back(readers[0]);
-    house.shard.unsubscribe(readers[1]);
+    house.shard.unsubscribe(readers[1], NOW);
     assert_eq!(house.dispatch(), [4, 5], "two turns are free");
     for &key in &readers[4..] {
         house.read(key);

@@ -13,7 +13,7 @@ mod piggyback;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tidings_broker::{Broker, Owner, Shard};
+use tidings_broker::{Broker, Owner, Recalled, Shard};
 use tidings_model::{Delivery, Managed, Published, Refusal, Time};
 use tidings_protocol::{CloseReason, Outputs, Response, SubId, Ticket};
 
@@ -26,7 +26,7 @@ pub trait Carrier {
     fn respond(&mut self, response: Response);
     /// The head of a streamed answer, or the acceptance of a WebSocket.
     fn begin(&mut self, head: Response);
-    /// Bytes of a streamed answer.
+    /// Bytes of a streamed answer or a raw stream; on a WebSocket, a binary message.
     fn send(&mut self, bytes: Bytes);
     /// A WebSocket text message in two parts.
     fn text(&mut self, head: Bytes, body: Bytes);
@@ -49,6 +49,8 @@ pub enum Outcome {
     Managed(Ticket, Result<Managed, Refusal>),
     /// A subscription's session was to be stored.
     Stored(SubId, Result<(), Refusal>),
+    /// What topics say was looked up.
+    Recalled(Ticket, Recalled),
 }
 
 /// Takes outcomes, on whatever thread they come.

@@ -12,7 +12,7 @@ use tidings_log::{
     Scan,
 };
 use tidings_model::{
-    EventType, GapReason, Headers, LogKind, Mark, Message, Record, Selection, Time, Topic,
+    EventType, GapReason, Headers, LogKind, Manner, Mark, Message, Record, Selection, Time, Topic,
     TopicFilter,
 };
 
@@ -37,6 +37,7 @@ fn message(topic: &str, payload: &str, time: u64) -> Message {
         key: None,
         time: Time::from_millis(time),
         expires: None,
+        manner: Manner::default(),
     }
 }
 

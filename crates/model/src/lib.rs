@@ -5,6 +5,7 @@
 
 mod delivery;
 mod filter;
+mod manner;
 mod message;
 mod position;
 mod record;
@@ -20,13 +21,14 @@ pub use delivery::{
     Refusal, Since, Slow, SubscribeOptions,
 };
 pub use filter::{FilterError, TopicFilter};
+pub use manner::{Manner, Quality, Reply};
 pub use message::{EventType, Headers, Message, NameError};
 pub use position::{LogKind, Mark, PerLog, Position, PositionError};
 pub use record::{Encoding, Record};
 pub use selection::{Interest, Readable, Selection};
 pub use session::{
-    AckMode, Manage, Managed, SessionEnd, SessionInfo, SessionName, SessionNameError,
-    SessionOptions,
+    AckMode, Keep, Manage, Managed, Resumed, SessionEnd, SessionInfo, SessionName,
+    SessionNameError, SessionOptions, Will,
 };
 pub use time::Time;
 pub use topic::{Topic, TopicError};

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::limits::{EVENT_TYPE_BYTES_MAX, HEADER_BYTES_MAX, HEADERS_MAX};
+use crate::manner::Manner;
 use crate::time::Time;
 use crate::topic::Topic;
 
@@ -30,6 +31,8 @@ pub struct Message {
     pub time: Time,
     /// From when on it is worthless and no longer delivered.
     pub expires: Option<Time>,
+    /// How it is to be delivered.
+    pub manner: Manner,
 }
 
 impl Message {
@@ -41,6 +44,7 @@ impl Message {
             + self.event_type.as_str().len()
             + self.headers.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>()
             + self.key.as_ref().map_or(0, |k| k.len())
+            + self.manner.reply.as_ref().map_or(0, |r| r.size())
     }
 
     /// Whether the message has expired at `now`.
@@ -99,26 +103,31 @@ impl EventType {
     }
 }
 
-/// Sender-set headers: names and values without control characters, names in lower case, in the
-/// order they were set.
+/// Sender-set headers: names and values without control characters, in the order they were set. A
+/// name may stand several times where its protocol lets it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(Box<str>, Box<str>)>);
 
 impl Headers {
     /// Sets one header; a name that is there already gets the new value.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), NameError> {
-        check_name(name, HEADER_BYTES_MAX)?;
-        if value.len() > HEADER_BYTES_MAX {
-            return Err(NameError::TooLong(value.len(), HEADER_BYTES_MAX));
-        }
-        if value.chars().any(char::is_control) {
-            return Err(NameError::ControlCharacter);
-        }
+        check_header(name, value)?;
         let name = name.to_lowercase();
         if let Some(known) = self.0.iter_mut().find(|(n, _)| **n == *name) {
             known.1 = value.into();
             return Ok(());
         }
+        self.push(&name, value)
+    }
+
+    /// Adds one header exactly as it is, whatever is there already: for protocols whose names have
+    /// cases and may stand several times.
+    pub fn add(&mut self, name: &str, value: &str) -> Result<(), NameError> {
+        check_header(name, value)?;
+        self.push(name, value)
+    }
+
+    fn push(&mut self, name: &str, value: &str) -> Result<(), NameError> {
         if self.0.len() == HEADERS_MAX {
             return Err(NameError::TooMany);
         }
@@ -135,6 +144,17 @@ impl Headers {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+fn check_header(name: &str, value: &str) -> Result<(), NameError> {
+    check_name(name, HEADER_BYTES_MAX)?;
+    if value.len() > HEADER_BYTES_MAX {
+        return Err(NameError::TooLong(value.len(), HEADER_BYTES_MAX));
+    }
+    if value.chars().any(char::is_control) {
+        return Err(NameError::ControlCharacter);
+    }
+    Ok(())
 }
 
 /// A name that every framing can carry: not empty, bounded, no control characters.

@@ -39,6 +39,13 @@ impl<T> PerLog<T> {
     }
 }
 
+impl<T> PerLog<T> {
+    /// The values, in the order of the logs.
+    pub fn into_values(self) -> impl Iterator<Item = T> {
+        self.0.into_iter()
+    }
+}
+
 impl<T> std::ops::Index<LogKind> for PerLog<T> {
     type Output = T;
 

@@ -112,6 +112,7 @@ mod tests {
             key: None,
             time: Time::from_millis(1),
             expires: None,
+            manner: crate::Manner::default(),
         };
         Record::new(LogKind::Volatile, Mark { epoch: 1, offset: 1 }, 0, Arc::new(message))
     }

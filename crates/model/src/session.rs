@@ -3,9 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::filter::TopicFilter;
 use crate::limits::KEY_BYTES_MAX;
-use crate::message::{NameError, check_name};
+use crate::message::{Message, NameError, check_name};
 use crate::position::Position;
 use crate::time::Time;
 
@@ -60,6 +62,9 @@ pub enum AckMode {
     Automatic,
     /// When the client says so. Until then it is sent again to every new connection.
     Explicit,
+    /// When the machine says so by [`Keep`], which keeps account of single messages in its notes.
+    /// Such a session may read nothing at all.
+    Noted,
 }
 
 impl AckMode {
@@ -68,6 +73,7 @@ impl AckMode {
         match self {
             AckMode::Automatic => "auto",
             AckMode::Explicit => "explicit",
+            AckMode::Noted => "noted",
         }
     }
 }
@@ -79,8 +85,49 @@ pub struct SessionOptions {
     pub name: SessionName,
     /// How it acknowledges.
     pub acks: Option<AckMode>,
-    /// How long it is kept while nobody is connected to it.
+    /// How long it is kept while nobody is connected to it. One that is not kept at all is not
+    /// stored either.
     pub expiry: Option<Duration>,
+    /// Whether it is to begin anew, whatever is remembered of it.
+    pub fresh: bool,
+    /// What is published when its connection is lost.
+    pub will: Option<Box<Will>>,
+}
+
+/// What is published for a client whose connection is lost (MQTT 5 section 3.1.2.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Will {
+    /// The message.
+    pub message: Message,
+    /// How long the client has to come back before it is published, unless its session ends first.
+    pub delay: Duration,
+    /// How long it is worth anything from then on, if not for ever.
+    pub lifetime: Option<Duration>,
+}
+
+/// What a connection has the broker keep of the session that it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Everything up to here has arrived for good.
+    pub position: Position,
+    /// Whatever else the machine wants to know when the client comes back.
+    pub notes: Bytes,
+    /// A new expiry.
+    pub expiry: Option<Duration>,
+    /// Whether there is nothing to be published any more when the connection is lost.
+    pub without_will: bool,
+    /// Messages of one topic to be stored with it, all or none; where they live in another log than
+    /// sessions do, before it.
+    pub messages: Vec<Message>,
+}
+
+/// What is known of a session that somebody was before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resumed {
+    /// What the machine had noted.
+    pub notes: Bytes,
+    /// The end of the logs when the client came: what lies before it was published while it was away.
+    pub end: Position,
 }
 
 /// Why a subscription ends that was a session's.
@@ -126,6 +173,8 @@ pub enum Managed {
     List(Vec<SessionInfo>, bool),
     /// It is forgotten, durably.
     Deleted,
+    /// What was to be kept of it is, durably.
+    Kept,
 }
 
 /// How a session is.

@@ -28,6 +28,19 @@ impl Held {
     /// The system does not let it be watched; the connection is closed then.
     pub(crate) fn new(connection: Connection, to: &Registry, token: Token) -> io::Result<Held> {
         let (stream, counted) = connection.into_parts()?;
+        Held::open(stream, counted, to, token)
+    }
+
+    /// Takes a connection that the runtime has never had.
+    ///
+    /// # Errors
+    /// The system does not let it be watched; the connection is closed then.
+    pub(crate) fn open(
+        stream: std::net::TcpStream,
+        counted: Counted,
+        to: &Registry,
+        token: Token,
+    ) -> io::Result<Held> {
         let mut stream = TcpStream::from_std(stream);
         to.register(&mut stream, token, Interest::READABLE)?;
         Ok(Held { stream, counted, readable: false, ended: false, tells_writable: false })

@@ -23,4 +23,4 @@ pub use clock::Clock;
 pub use connection::Stats;
 pub use listen::{Server, ServerError};
 pub use loaders::start_loaders;
-pub use options::{Options, Site};
+pub use options::{Carries, Listener, Options, Site};

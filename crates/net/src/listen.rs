@@ -1,10 +1,12 @@
 //! Accepting connections, handing them to the serving threads, and ending them all in order.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,8 +23,9 @@ use tokio::task::LocalSet;
 
 use crate::clock::Clock;
 use crate::connection::{Connection, Counted, Stats};
+use crate::drive::raw;
 use crate::local::{Local, Serving};
-use crate::options::{Options, Site};
+use crate::options::{Carries, Listener, Options, Site};
 use crate::reactor::Reactor;
 
 /// Connections the system holds for us while we are busy; it cuts this to its own maximum.
@@ -91,12 +94,12 @@ impl Shared {
 type Thread = (mpsc::UnboundedSender<Handover>, JoinHandle<()>);
 
 /// A connection on its way to a serving thread.
-type Handover = (std::net::TcpStream, Counted);
+type Handover = (std::net::TcpStream, Counted, Carries);
 
 /// A server that listens.
 pub struct Server {
-    listener: TcpListener,
-    address: SocketAddr,
+    listeners: Vec<(TcpListener, Carries)>,
+    addresses: Vec<SocketAddr>,
     options: Arc<Options>,
     shared: Arc<Shared>,
     threads: Vec<Thread>,
@@ -112,10 +115,13 @@ impl Server {
         clock: Clock,
         stats: Arc<Stats>,
     ) -> Result<Server, ServerError> {
-        let listen = options.listen;
-        let failed = |error| ServerError::Listen(listen, error);
-        let listener = bind(listen).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
+        for &Listener { address, carries } in &options.listeners {
+            let failed = |error| ServerError::Listen(address, error);
+            let listener = bind(address).map_err(failed)?;
+            addresses.push(listener.local_addr().map_err(failed)?);
+            listeners.push((listener, carries));
+        }
         let options = Arc::new(options);
         let shared = Arc::new(Shared::new(stats));
         let threads = (0..options.threads)
@@ -132,12 +138,12 @@ impl Server {
             })
             .collect::<io::Result<_>>()
             .map_err(ServerError::Thread)?;
-        Ok(Server { listener, address, options, shared, threads })
+        Ok(Server { listeners, addresses, options, shared, threads })
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where it listens, in the order of [`Options::listeners`].
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// Accepts connections until `stop` is done; then tells every client to come back later,
@@ -145,10 +151,10 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) -> usize {
         tokio::select! {
             () = stop => {}
-            () = self.accept() => {}
+            () = self.accept_all() => {}
         }
-        let Server { listener, options, shared, threads, .. } = self;
-        drop(listener);
+        let Server { listeners, options, shared, threads, .. } = self;
+        drop(listeners);
         shared.close();
         let drained = async {
             while shared.stats.connections() > 0 {
@@ -165,10 +171,23 @@ impl Server {
         cut
     }
 
-    async fn accept(&self) {
-        let mut turn = 0;
+    /// Accepts on every port, for as long as it is polled.
+    async fn accept_all(&self) {
+        let turn = Cell::new(0);
+        let each = self.listeners.iter().map(|port| Box::pin(self.accept(port, &turn)));
+        let mut accepting: Vec<_> = each.collect();
+        std::future::poll_fn(|cx| {
+            for port in &mut accepting {
+                let _ = port.as_mut().poll(cx);
+            }
+            Poll::<()>::Pending
+        })
+        .await;
+    }
+
+    async fn accept(&self, (listener, carries): &(TcpListener, Carries), turn: &Cell<usize>) {
         loop {
-            let stream = match self.listener.accept().await {
+            let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections");
@@ -179,7 +198,9 @@ impl Server {
             let stats = &self.shared.stats;
             if stats.load() >= self.options.connections_max {
                 stats.refuse_one();
-                refuse(&stream, self.options.connections_max);
+                if let Carries::Http = carries {
+                    refuse(&stream, self.options.connections_max);
+                }
                 continue;
             }
             if let Err(error) = prepare(&stream, &self.options) {
@@ -189,9 +210,9 @@ impl Server {
             }
             let counted = Counted::new(stats);
             let Ok(stream) = stream.into_std() else { continue };
-            turn = (turn + 1) % self.threads.len();
+            turn.set((turn.get() + 1) % self.threads.len());
             // A thread that is gone has panicked, and that has been reported.
-            let _ = self.threads[turn].0.send((stream, counted));
+            let _ = self.threads[turn.get()].0.send((stream, counted, *carries));
         }
     }
 }
@@ -267,12 +288,15 @@ async fn serve(
 ) {
     let local = Local::new(serving, sockets);
     local.spawn(Rc::clone(&local).run(reactor));
-    while let Some((stream, counted)) = receiver.recv().await {
-        match Connection::from_parts(stream, counted) {
-            Ok(connection) => {
+    while let Some((stream, counted, carries)) = receiver.recv().await {
+        let begun = match carries {
+            Carries::Http => Connection::from_parts(stream, counted).map(|connection| {
                 local.spawn(crate::http::accept(Rc::clone(&local), connection));
-            }
-            Err(error) => tracing::warn!(%error, "cannot serve a connection"),
+            }),
+            Carries::Stream(transport) => raw::hold(&local, stream, counted, transport),
+        };
+        if let Err(error) = begun {
+            tracing::warn!(%error, "cannot serve a connection");
         }
     }
     local.cut_all();

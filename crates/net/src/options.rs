@@ -4,16 +4,34 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_protocol::{Request, Response};
+use tidings_protocol::{Request, Response, Transport};
 
 /// Answers what is no transport's: pages, health. Must answer at once.
 pub type Site = Arc<dyn Fn(&Request) -> Option<Response> + Send + Sync>;
 
+/// A port, and what is spoken there.
+#[derive(Clone, Copy, Debug)]
+pub struct Listener {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// What its connections carry.
+    pub carries: Carries,
+}
+
+/// What the connections of a port carry.
+#[derive(Clone, Copy, Debug)]
+pub enum Carries {
+    /// HTTP, and whatever is reached by it.
+    Http,
+    /// Raw streams of bytes, each with a machine of this transport.
+    Stream(&'static Transport),
+}
+
 /// How connections are accepted and kept.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Where to listen; at least one.
+    pub listeners: Vec<Listener>,
     /// Serving threads.
     pub threads: usize,
     /// Most connections at once; each stream of HTTP/2 counts as one.

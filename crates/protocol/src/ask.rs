@@ -171,7 +171,7 @@ pub fn session(
         Some(Some(expiry)) if !expiry.is_zero() => Some(expiry),
         Some(_) => return Err(bad_query("expires", "a span such as 90s, 15m, 7d")),
     };
-    Ok(Some(SessionOptions { name: session_name(name)?, acks, expiry }))
+    Ok(Some(SessionOptions { name: session_name(name)?, acks, expiry, fresh: false, will: None }))
 }
 
 /// A session's name, as text.

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tidings_model::{ComeBack, Delivery, Encoding, Event, Gap, Position, Record, SessionEnd, Time};
+use tidings_model::{
+    ComeBack, Delivery, Encoding, Event, Gap, Headers, Position, Record, SessionEnd, Time,
+};
 
 use crate::content::{self, Data, write_string, write_value};
 
@@ -54,18 +56,15 @@ pub fn write_json(event: &Event, out: &mut Vec<u8>) {
     if let Some(key) = &message.key {
         field("key", key, out);
     }
-    if !message.headers.is_empty() {
-        out.extend_from_slice(b",\"headers\":{");
-        for (index, (name, value)) in message.headers.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            write_string(name, out);
-            out.push(b':');
-            write_string(value, out);
+    if let Some(reply) = &message.manner.reply {
+        if !reply.topic.is_empty() {
+            field("responseTopic", &reply.topic, out);
         }
-        out.push(b'}');
+        if let Some(data) = &reply.correlation {
+            field("correlationData", &content::base64(data), out);
+        }
     }
+    write_headers(&message.headers, out);
     let data = content::data(&message.content_type, &message.payload);
     if matches!(data, Data::Bytes(_)) {
         out.extend_from_slice(b",\"encoding\":\"base64\"");
@@ -73,6 +72,27 @@ pub fn write_json(event: &Event, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"data\":");
     write_value(data, out);
     out.push(b'}');
+}
+
+/// Writes the headers as an object. What stands several times is one list, as in HTTP (RFC 9110
+/// section 5.3).
+fn write_headers(headers: &Headers, out: &mut Vec<u8>) {
+    let mut seen: Vec<&str> = Vec::new();
+    for (name, _) in headers.iter() {
+        if seen.contains(&name) {
+            continue;
+        }
+        let begin: &[u8] = if seen.is_empty() { b",\"headers\":{" } else { b"," };
+        out.extend_from_slice(begin);
+        seen.push(name);
+        let values = headers.iter().filter(|(other, _)| *other == name).map(|(_, value)| value);
+        write_string(name, out);
+        out.push(b':');
+        write_string(&values.collect::<Vec<_>>().join(", "), out);
+    }
+    if !seen.is_empty() {
+        out.push(b'}');
+    }
 }
 
 /// Writes `"events":[…],"position":"…"`, the inside of every JSON object that holds events.

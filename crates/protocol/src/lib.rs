@@ -19,4 +19,4 @@ mod transport;
 pub use machine::{CloseReason, Frame, Input, Output, Outputs, Protocol, SubId, Ticket};
 pub use problem::Problem;
 pub use request::{Method, Query, Request, Response, encode_query, json_response};
-pub use transport::{Caching, Mount, Settings, Transport};
+pub use transport::{Caching, Mount, Random, Settings, Transport};

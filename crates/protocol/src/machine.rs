@@ -4,11 +4,12 @@
 //! next. A variant is added here only when two transports need it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tidings_model::{
-    ComeBack, Delivery, IdempotencyKey, Manage, Managed, Message, Position, Published, Refusal,
-    SessionEnd, SubscribeOptions, Time, TopicFilter,
+    ComeBack, Delivery, IdempotencyKey, Keep, Manage, Managed, Message, Position, Published,
+    Record, Refusal, Resumed, SessionEnd, SubscribeOptions, Time, Topic, TopicFilter,
 };
 
 use crate::request::{Request, Response};
@@ -32,11 +33,21 @@ pub struct Ticket(pub u32);
 pub enum Input<'a> {
     /// The request that this machine is to answer, or that opens its WebSocket. Always first.
     Opened(&'a Request),
+    /// A peer has connected to this machine by a raw stream of bytes. Always first there.
+    Connected,
     /// A whole message came over the WebSocket.
     Frame(Frame<'a>),
+    /// Bytes came by the raw stream.
+    Bytes(&'a [u8]),
+    /// The session that a subscription is to be was there before. Comes before
+    /// `Input::Subscribed`.
+    Resumed(SubId, &'a Resumed),
     /// What became of `Output::Subscribe`. Where it begins to read, and which filters were
     /// refused; with `Err` nothing was subscribed.
     Subscribed(SubId, Result<Position, Refusal>, &'a [(TopicFilter, Refusal)]),
+    /// What became of `Output::Select`: from where on what was not read before is news, and which
+    /// filters were refused.
+    Selected(SubId, Position, &'a [(TopicFilter, Refusal)]),
     /// What there is to read. The first one of a subscription always comes, even when empty.
     Deliveries {
         /// Whose.
@@ -54,6 +65,9 @@ pub enum Input<'a> {
     Published(Ticket, Result<Published, Refusal>),
     /// What became of `Output::Manage`. Only now is it true.
     Managed(Ticket, Result<Managed, Refusal>),
+    /// What came of `Output::Recall`: messages, each with its topic, and after which topic to go on,
+    /// if that was not all.
+    Recalled(Ticket, &'a [(Topic, Arc<Record>)], Option<Topic>),
     /// The time asked for by `Output::WakeAt` has come.
     Deadline,
     /// The server shuts down: say so in the protocol's words and close.
@@ -77,7 +91,7 @@ pub enum Output {
     /// Begin a streamed answer, or accept the WebSocket: `Send` or `Text`/`Binary` may follow.
     /// The response's body is empty.
     Begin(Response),
-    /// Bytes of a streamed answer.
+    /// Bytes of a streamed answer or of a raw stream; on a WebSocket, a binary message.
     Send(Bytes),
     /// A WebSocket text message in two parts, so that a part of one's own can go before one that
     /// is shared. Together they are UTF-8.
@@ -87,10 +101,21 @@ pub enum Output {
     /// Read from now on, under a name that is not in use; answered by `Input::Subscribed`, then
     /// `Input::Deliveries`.
     Subscribe(SubId, SubscribeOptions),
+    /// Read these instead of what the subscription reads; answered by `Input::Selected`.
+    Select(SubId, Vec<TopicFilter>),
+    /// Hand over so many more events of the subscription, and then no more until this is said
+    /// again.
+    Allow(SubId, u32),
     /// Read no longer.
     Unsubscribe(SubId),
     /// Everything of the subscription up to this position has arrived for good.
     Ack(SubId, Position),
+    /// Keep this of the session that the subscription is. With a ticket it is stored at once and
+    /// answered by `Input::Managed`, otherwise when there is time.
+    Keep(SubId, Keep, Option<Ticket>),
+    /// Look up what the topics that match say to whoever begins to read them, from the one after
+    /// this; answered by `Input::Recalled`.
+    Recall(Ticket, TopicFilter, Option<Topic>),
     /// Store these messages, all or none; answered by `Input::Published`.
     Publish(Ticket, Vec<Message>, Option<IdempotencyKey>),
     /// Do something with sessions; answered by `Input::Managed`.

@@ -222,10 +222,7 @@ impl<E: Encoder> Protocol for EventStream<E> {
                 self.send(|encoder| encoder.ended(position, end), out);
                 out.push(Output::Close(CloseReason::SessionEnded(end)));
             }
-            Input::Deliveries { .. }
-            | Input::Frame(_)
-            | Input::Published(..)
-            | Input::Managed(..) => {}
+            _ => {}
         }
     }
 }

@@ -46,6 +46,8 @@ pub enum Mount {
     },
     /// A WebSocket on a topic's URL.
     TopicSocket,
+    /// A raw stream of bytes, on a port of its own.
+    Stream,
     /// A WebSocket on a path of its own, by subprotocol.
     Socket {
         /// The path.
@@ -114,6 +116,49 @@ pub struct Settings {
     pub subscriptions_max: usize,
     /// Origins of web pages that may use this server, besides its own; `*` is all.
     pub allowed_origins: Vec<String>,
+    /// Most bytes of one message.
+    pub message_bytes_max: usize,
+    /// How long a peer may take to say who it is, where its protocol has it do so.
+    pub connect_wait: Duration,
+    /// The longest a peer may be silent that promises to be heard now and then.
+    pub keep_alive_max: Duration,
+    /// Most messages under way to a peer that acknowledges each, and from it.
+    pub inflight_max: u16,
+    /// The longest that a session is kept while nobody is connected to it.
+    pub session_max: Duration,
+    /// The server that peers are sent to instead of being served.
+    pub redirect: Option<Box<str>>,
+    /// Bytes that nobody can guess, of which a machine makes names.
+    pub random: Random,
+}
+
+/// Gives bytes that nobody can guess, to whoever must not know where chance comes from.
+#[derive(Clone)]
+pub struct Random(Arc<dyn Fn() -> [u8; 16] + Send + Sync>);
+
+impl Random {
+    /// Chance as a function.
+    pub fn new(source: impl Fn() -> [u8; 16] + Send + Sync + 'static) -> Random {
+        Random(Arc::new(source))
+    }
+
+    /// The next bytes.
+    pub fn bytes(&self) -> [u8; 16] {
+        (self.0)()
+    }
+}
+
+impl Default for Random {
+    /// Always the same: for tests.
+    fn default() -> Random {
+        Random::new(|| [7; 16])
+    }
+}
+
+impl fmt::Debug for Random {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Random")
+    }
 }
 
 impl Default for Settings {
@@ -130,6 +175,13 @@ impl Default for Settings {
             batch_messages_max: 10_000,
             subscriptions_max: 256,
             allowed_origins: Vec::new(),
+            message_bytes_max: 1 << 20,
+            connect_wait: Duration::from_secs(10),
+            keep_alive_max: Duration::from_secs(18 * 60 * 60),
+            inflight_max: 1024,
+            session_max: Duration::from_secs(30 * 24 * 60 * 60),
+            redirect: None,
+            random: Random::default(),
         }
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tidings_model::{
-    ComeBack, Delivery, Event, EventType, Gap, Headers, LogKind, Mark, Message, Position, Record,
-    SessionEnd, Since, Time, Topic,
+    ComeBack, Delivery, Event, EventType, Gap, Headers, LogKind, Manner, Mark, Message, Position,
+    Record, SessionEnd, Since, Time, Topic,
 };
 use tidings_protocol::ask::Ask;
 use tidings_protocol::stream::{Encoder, EventStream, bytes_max};
@@ -101,6 +101,7 @@ fn event(offset: u64, content_type: &str) -> Delivery {
         key: None,
         time: Time::default(),
         expires: None,
+        manner: Manner::default(),
     };
     let mark = Mark { epoch: 1, offset };
     let record = Record::new(LogKind::Volatile, mark, 0, Arc::new(message));

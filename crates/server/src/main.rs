@@ -4,6 +4,7 @@ mod cli;
 mod client;
 mod config;
 mod data;
+mod ports;
 mod rules;
 mod serve;
 mod site;

@@ -12,12 +12,13 @@ use tidings_broker::{Broker, Limits, Logs, Namespaces, SessionLimits};
 use tidings_host::Registry;
 use tidings_log::{Log, MemoryLimits, MemoryLog};
 use tidings_model::{LogKind, PerLog, Time};
-use tidings_net::{Clock, Options, Server, ServerError, Stats, start_loaders};
-use tidings_protocol::{Caching, Settings};
+use tidings_net::{Clock, Listener, Options, Server, ServerError, Stats, start_loaders};
+use tidings_protocol::{Caching, Random, Settings};
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, LogFormat};
 use crate::data;
+use crate::ports;
 use crate::rules::{namespaces, policy};
 use crate::site::site;
 use crate::transports::TRANSPORTS;
@@ -55,16 +56,17 @@ fn serve(config: &Config) -> anyhow::Result<()> {
         let (stats, ready) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(true)));
         let site = site(Arc::clone(&stats), Arc::clone(&ready));
         let registry = Registry::new(TRANSPORTS, settings(config)?);
-        let server = Server::start(&broker, &registry, options(config), &site, clock, stats)
+        let options = options(config, ports::listeners(config));
+        let server = Server::start(&broker, &registry, options, &site, clock, stats)
             .map_err(explain)?;
         // Before anything is printed: whoever waits for the line may send a signal at once.
         let signals = Signals::listen()?;
-        greet(server.address(), config);
+        greet(server.addresses(), config);
         let ticking = async {
-            let mut ticks = tokio::time::interval(TICK);
             loop {
-                ticks.tick().await;
-                broker.tick(clock.now());
+                let now = clock.now();
+                let due = broker.tick(now).map_or(TICK, |due| due.since(now).min(TICK));
+                tokio::time::sleep(due).await;
             }
         };
         let stop = async {
@@ -133,13 +135,20 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         batch_messages_max: config.limits.batch_messages,
         subscriptions_max: config.limits.subscriptions,
         allowed_origins: http.allowed_origins.clone(),
+        message_bytes_max: config.limits.message_bytes,
+        connect_wait: config.mqtt.connect_wait,
+        keep_alive_max: config.mqtt.keep_alive_max,
+        inflight_max: u16::try_from(config.mqtt.inflight).unwrap_or(u16::MAX),
+        session_max: config.times.session_max,
+        redirect: config.mqtt.redirect.as_deref().map(Into::into),
+        random: Random::new(rand::random),
     })
 }
 
-fn options(config: &Config) -> Options {
+fn options(config: &Config, listeners: Vec<Listener>) -> Options {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Options {
-        listen: config.listen,
+        listeners,
         threads: if config.threads == 0 { cores } else { config.threads },
         connections_max: config.limits.connections,
         streams_max: config.limits.streams,
@@ -175,10 +184,11 @@ fn explain(error: ServerError) -> anyhow::Error {
 }
 
 /// The first thing a newcomer sees: where to look, and what to type.
-fn greet(address: SocketAddr, config: &Config) {
+fn greet(addresses: &[SocketAddr], config: &Config) {
     let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (bold, dim, plain) = if color { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
-    let url = format!("http://{}", reachable(address));
+    let [address, others @ ..] = addresses else { return };
+    let url = format!("http://{}", reachable(*address));
     let data = match &config.data {
         None => "in memory only: it ends with this process".to_owned(),
         Some(directory) => data::shown(directory),
@@ -187,6 +197,11 @@ fn greet(address: SocketAddr, config: &Config) {
     println!("  {dim}page{plain}       {bold}{url}/{plain}");
     println!("  {dim}publish{plain}    curl -d 'hello' {url}/t/demo");
     println!("  {dim}subscribe{plain}  curl -N -H 'Accept: text/event-stream' {url}/t/demo");
+    if let [mqtt, ..] = others {
+        let mqtt = reachable(*mqtt);
+        let (host, port) = (mqtt.ip(), mqtt.port());
+        println!("  {dim}mqtt{plain}       mosquitto_sub -h {host} -p {port} -t demo");
+    }
     println!("  {dim}data{plain}       {data}");
 }
 

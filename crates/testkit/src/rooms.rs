@@ -110,7 +110,7 @@ impl Rooms {
 
     /// A client's connection has taken everything it was given.
     pub fn taken(&mut self, client: &mut Client) {
-        client.taken(&mut self.shard);
+        client.taken(self.now, &mut self.shard);
     }
 
     /// Becomes a session that reads a topic from now on and acknowledges explicitly; and leaves.
@@ -125,7 +125,7 @@ impl Rooms {
             slow: Slow::Gap,
             window: None,
             limit: None,
-            session: Some(SessionOptions { name, acks, expiry: None }),
+            session: Some(SessionOptions { name, acks, expiry: None, fresh: false, will: None }),
             exposure: Exposure::Private,
         };
         let Subscribed { result, unsaved, .. } = self.shard.subscribe(u64::MAX, options, self.now);
@@ -137,12 +137,12 @@ impl Rooms {
                 Box::new(|result| assert_eq!(result, Ok(()))),
             );
         }
-        self.shard.unsubscribe(key);
+        self.shard.unsubscribe(key, self.now);
     }
 
     /// Ends a client's subscriptions.
     pub fn leave(&mut self, client: &mut Client) {
-        client.leave(&mut self.shard);
+        client.leave(self.now, &mut self.shard);
     }
 
     /// How many subscriptions there are.

@@ -33,7 +33,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tidings_broker::{Namespace, Namespaces};
 use tidings_host::{Client, Registry, Route};
-use tidings_model::{ComeBack, EventType, Headers, LogKind, Mark, Message, Position, Time, Topic};
+use tidings_model::{
+    ComeBack, EventType, Headers, LogKind, Manner, Mark, Message, Position, Time, Topic,
+};
 use tidings_protocol::{Caching, Frame, Method, Request, Response, Settings, Transport, ask};
 
 use crate::rooms::{Rooms, namespace};
@@ -115,7 +117,7 @@ fn play(transports: &'static [&'static Transport], script: &str) -> String {
             "closing" => stage.closing(ask::span(rest).unwrap_or_else(|| panic!("{line}"))),
             "session" => stage.session(rest),
             "leave" => stage.leave(),
-            "tick" => stage.rooms.broker.tick(stage.rooms.now),
+            "tick" => drop(stage.rooms.broker.tick(stage.rooms.now)),
             "" | "#" => {}
             _ => panic!("not a direction: {line}"),
         }
@@ -171,6 +173,7 @@ impl Stage {
             key: None,
             time: self.rooms.now,
             expires: None,
+            manner: Manner::default(),
         };
         self.rooms.publish(message);
         self.act(|_, _, _| {});

@@ -98,7 +98,7 @@ pub(crate) fn is_picture(message: &Message) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use tidings_model::{EventType, Headers, LogKind, Mark, Position, Record, Time, Topic};
+    use tidings_model::{EventType, Headers, LogKind, Manner, Mark, Position, Record, Time, Topic};
 
     use super::*;
 
@@ -113,6 +113,7 @@ mod tests {
             key: None,
             time: Time::default(),
             expires: None,
+            manner: Manner::default(),
         };
         let mark = Mark { epoch: 1, offset: 1 };
         let record = Record::new(LogKind::Volatile, mark, 0, Arc::new(message));

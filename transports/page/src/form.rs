@@ -2,7 +2,7 @@
 //! to the page. Must never answer before the log has said that the message is stored.
 
 use http::{StatusCode, header};
-use tidings_model::{EventType, Headers, Message, Time};
+use tidings_model::{EventType, Headers, Manner, Message, Time};
 use tidings_protocol::{
     Input, Output, Outputs, Problem, Protocol, Query, Request, Response, Ticket, ask, content,
 };
@@ -46,6 +46,7 @@ impl Form {
             key: None,
             time: now,
             expires: None,
+            manner: Manner::default(),
         };
         Ok(Output::Publish(Ticket(0), vec![message], None))
     }

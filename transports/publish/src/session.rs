@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
-use tidings_model::{EventType, Headers, IdempotencyKey, Message, NameError, Time, limits};
+use tidings_model::{EventType, Headers, IdempotencyKey, Manner, Message, NameError, Time, limits};
 use tidings_protocol::{
     Input, Output, Outputs, Problem, Protocol, Request, Settings, Ticket, ask, content,
     json_response,
@@ -140,6 +140,7 @@ impl Wishes {
             key: self.key.clone(),
             time: now,
             expires: self.expires,
+            manner: Manner::default(),
         }
     }
 }

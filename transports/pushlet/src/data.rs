@@ -1,7 +1,7 @@
 //! Messages as Pushlet events, and the other way around.
 
 use serde_json::{Map, Value};
-use tidings_model::{Event, EventType, Gap, Headers, Message, Time, TopicFilter};
+use tidings_model::{Event, EventType, Gap, Headers, Manner, Message, Time, TopicFilter};
 use tidings_protocol::content::{self, Data};
 use tidings_protocol::{Problem, Query};
 
@@ -53,6 +53,7 @@ pub(crate) fn message(id: &Id, query: &Query, now: Time) -> Result<Message, Prob
         key: None,
         time: now,
         expires: None,
+        manner: Manner::default(),
     })
 }
 

@@ -28,7 +28,7 @@ pub(crate) enum Exchange {
     /// It has not come yet.
     New(Arc<Settings>),
     /// It does something with a session, and is answered at once.
-    Control(Control),
+    Control(Box<Control>),
     /// It reads.
     Listen(Box<Listen>),
     /// It was refused.
@@ -57,7 +57,7 @@ impl Exchange {
             Some("join-listen" | "listen" | "refresh") => {
                 Ok(Exchange::Listen(Box::new(Listen::new(settings, request)?)))
             }
-            Some(event) => Ok(Exchange::Control(Control::new(event, request)?)),
+            Some(event) => Ok(Exchange::Control(Box::new(Control::new(event, request)?))),
         }
     }
 }

@@ -72,7 +72,13 @@ impl Id {
 
     /// How a connection becomes it.
     pub(crate) fn options(&self) -> Result<SessionOptions, Problem> {
-        Ok(SessionOptions { name: self.session()?, acks: None, expiry: Some(EXPIRY) })
+        Ok(SessionOptions {
+            name: self.session()?,
+            acks: None,
+            expiry: Some(EXPIRY),
+            fresh: false,
+            will: None,
+        })
     }
 
     /// What the session reads in any case: a session reads something as long as it is there.

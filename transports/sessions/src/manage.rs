@@ -57,7 +57,7 @@ impl Exchange {
 
     fn managed(&self, managed: &Managed) -> Response {
         match managed {
-            Managed::Deleted => Response::new(StatusCode::NO_CONTENT),
+            Managed::Deleted | Managed::Kept => Response::new(StatusCode::NO_CONTENT),
             Managed::Session(session) => line(&shown(session)),
             Managed::List(sessions, more) => {
                 let list: Vec<Value> = sessions.iter().map(shown).collect();

@@ -7,8 +7,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tidings_model::{
-    EventType, Headers, IdempotencyKey, Message, NameError, Position, SessionOptions, Since, Slow,
-    Time, Topic, TopicFilter, limits,
+    EventType, Headers, IdempotencyKey, Manner, Message, NameError, Position, SessionOptions,
+    Since, Slow, Time, Topic, TopicFilter, limits,
 };
 use tidings_protocol::{Problem, ask, content};
 
@@ -187,6 +187,7 @@ impl Raw {
             key,
             time: now,
             expires: self.ttl.map(|ttl| expiry(&ttl, now)).transpose()?,
+            manner: Manner::default(),
         };
         let idempotency_key = self
             .idempotency_key

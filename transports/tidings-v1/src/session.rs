@@ -310,7 +310,7 @@ impl Protocol for Session {
                 out.push(Output::text(event::goodbye(None, come_back)));
                 out.push(Output::Close(CloseReason::Restart));
             }
-            Input::Deadline => {}
+            _ => {}
         }
     }
 }

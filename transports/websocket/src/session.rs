@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use tidings_model::{Delivery, EventType, Headers, Message, Position, Since, Time, Topic};
+use tidings_model::{Delivery, EventType, Headers, Manner, Message, Position, Since, Time, Topic};
 use tidings_protocol::ask::{Ask, all_or_nothing};
 use tidings_protocol::content::{self, Data};
 use tidings_protocol::{
@@ -59,6 +59,7 @@ impl TopicSocket {
             key: None,
             time: now,
             expires: None,
+            manner: Manner::default(),
         };
         out.push(Output::Publish(Ticket(0), vec![message], None));
     }
@@ -121,7 +122,7 @@ impl Protocol for TopicSocket {
                 }
                 out.push(Output::Close(CloseReason::SessionEnded(end)));
             }
-            Input::Published(_, Ok(_)) | Input::Managed(..) | Input::Deadline => {}
+            _ => {}
         }
     }
 }

@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 use tidings_log::{Batch, Directory, DiskLog, DiskOptions, Level, Log, Retention, Threads};
-use tidings_model::{EventType, Headers, LogKind, Message, Time, Topic};
+use tidings_model::{EventType, Headers, LogKind, Manner, Message, Time, Topic};
 
 use super::{MESSAGE_BYTES, TOPICS};
 use crate::load::Latency;
@@ -217,6 +217,7 @@ impl Supply {
             key: None,
             time: self.time,
             expires: None,
+            manner: Manner::default(),
         }
     }
 }

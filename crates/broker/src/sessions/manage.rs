@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use tidings_log::{AppendError, Batch, Budget, Cursor, Level};
 use tidings_model::{
-    EventType, Headers, LogKind, Manage, Managed, Mark, Message, Position, Refusal, Selection,
-    SessionEnd, SessionInfo, SessionName, Time, TopicFilter,
+    AckMode, EventType, Headers, LogKind, Manage, Managed, Manner, Mark, Message, Position,
+    Refusal, Selection, SessionEnd, SessionInfo, SessionName, Time, Topic, TopicFilter,
 };
 
 use super::state::{Holder, State};
@@ -26,7 +26,7 @@ const LOAD: Budget = Budget { records: 1024, bytes: 4 << 20 };
 pub type ManageDone = Box<dyn FnOnce(Result<Managed, Refusal>) + Send>;
 
 /// Told whether a session was stored, on whatever thread.
-type SaveDone = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
+pub type SaveDone = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
 
 /// A session that has to be stored before its client is told that it is there.
 #[must_use]
@@ -39,7 +39,7 @@ impl Broker {
             Manage::Ack(name, position) => self.ack_session(&name, position, now, done),
             Manage::Show(name) => done(
                 self.sessions()
-                    .entry(&name, false)
+                    .entry(&name, None)
                     .map(|entry| Managed::Session(Box::new(info(&entry, &lock(&entry.state))))),
             ),
             Manage::List(after, most) => done(Ok(self.list_sessions(after, most))),
@@ -55,6 +55,10 @@ impl Broker {
         if state.is_gone {
             return done(Err(Refusal::SessionUnknown(entry.name.clone())));
         }
+        if state.is_passing() {
+            self.store_nothing(&entry, now);
+            return done(Ok(()));
+        }
         let refused = Arc::clone(&entry);
         let done = Box::new(move |result: Result<(), Refusal>| {
             if result.is_err() && !refused.is_stored.load(Ordering::SeqCst) {
@@ -68,12 +72,9 @@ impl Broker {
     /// Stores what has changed of sessions. To be called about once a second, and at the end.
     pub fn save_sessions(&self, now: Time) {
         for entry in self.sessions().unsaved.take() {
-            let mut state = lock(&entry.state);
-            if state.is_gone {
+            let state = lock(&entry.state);
+            if state.is_gone || state.is_passing() {
                 continue;
-            }
-            if state.holder.is_none() && state.left.is_none() {
-                state.left = Some(now);
             }
             // Nothing of the broker's own: the log would be kept alive by what it has to do, and a
             // process that ends would not wait for it.
@@ -93,16 +94,26 @@ impl Broker {
         for entry in self.sessions().next_aged() {
             let mut state = lock(&entry.state);
             if state.holder.is_none() && expires(&state).is_some_and(|at| at <= now) {
-                let _nobody = self.remove(&entry, &mut state);
-                self.store_end(&entry, now, Box::new(|_| {}));
+                let will = state.will.take();
+                self.end_session(&entry, &mut state, now);
+                drop(state);
+                if let Some(will) = will {
+                    self.publish_will(*will, now);
+                }
             }
         }
     }
 
     /// Reads the sessions of an earlier life of the process. Must be done before anybody connects.
     pub(crate) fn load_sessions(&self, now: Time) {
+        let end = self.log(LogKind::Durable).end();
+        self.read_own(&format!("{TOPICS}/"), &mut |message| self.load_session(message, end, now));
+    }
+
+    /// Reads every message of the server's own whose topic begins so.
+    pub(crate) fn read_own(&self, prefix: &str, each: &mut dyn FnMut(&Message)) {
         let log = self.log(LogKind::Durable);
-        let Ok(filter) = TopicFilter::new(&format!("{TOPICS}/*")) else { return };
+        let Ok(filter) = TopicFilter::new(&format!("{prefix}**")) else { return };
         let wanted = Selection::new([filter]);
         let mut from = Cursor { offset: 0, told: log.trims() };
         let mut records = Vec::new();
@@ -110,7 +121,7 @@ impl Broker {
             // At the beginning of time nothing has expired: the ends of sessions are read too.
             let end = log.read(&wanted, from, Time::default(), LOAD, &mut records);
             for record in records.drain(..) {
-                self.load_session(&record.message, now);
+                each(&record.message);
             }
             if end.caught_up {
                 return;
@@ -119,23 +130,30 @@ impl Broker {
         }
     }
 
-    fn load_session(&self, message: &Message, now: Time) {
+    fn load_session(&self, message: &Message, end: Mark, now: Time) {
         let name = message.topic.as_str().rsplit('/').next();
         let Some(Ok(name)) = name.map(SessionName::new) else { return };
         let mut known = lock(&self.sessions().known);
         known.remove(&name);
         if let Some(mut state) = stored::decode(&message.payload) {
             // Whoever was connected when the process ended is not now.
-            state.left = Some(state.left.unwrap_or(now).min(now));
-            if let Ok(entry) = Entry::new(name.clone(), state) {
-                entry.is_stored.store(true, Ordering::SeqCst);
-                known.insert(name, Arc::new(entry));
+            if state.left.is_none() && state.acks == AckMode::Noted {
+                // How far it was sent is not known: perhaps all there is.
+                state.was_sent(LogKind::Durable, end);
             }
+            state.left = Some(state.left.unwrap_or(now).min(now));
+            let has_will = state.will.is_some();
+            let entry = Arc::new(Entry::new(name.clone(), state, false));
+            entry.is_stored.store(true, Ordering::SeqCst);
+            if has_will {
+                self.sessions().wills.add(&entry);
+            }
+            known.insert(name, entry);
         }
     }
 
     fn ack_session(&self, name: &SessionName, position: Position, now: Time, done: ManageDone) {
-        let entry = match self.sessions().entry(name, false) {
+        let entry = match self.sessions().entry(name, None) {
             Ok(entry) => entry,
             Err(refusal) => return done(Err(refusal)),
         };
@@ -182,7 +200,7 @@ impl Broker {
     }
 
     fn delete_session(&self, name: &SessionName, now: Time, done: ManageDone) {
-        let entry = match self.sessions().entry(name, false) {
+        let entry = match self.sessions().entry(name, None) {
             Ok(entry) => entry,
             Err(refusal) => return done(Err(refusal)),
         };
@@ -211,49 +229,90 @@ impl Broker {
         holder.map(|Holder { shard, key }| Eviction { shard, key, end, generation })
     }
 
+    /// Forgets a session that nobody has, here and in the log.
+    pub(super) fn end_session(&self, entry: &Arc<Entry>, state: &mut State, now: Time) {
+        let _nobody = self.remove(entry, state);
+        self.store_nothing(entry, now);
+    }
+
+    /// Has the log forget a session, if it has it.
+    fn store_nothing(&self, entry: &Arc<Entry>, now: Time) {
+        if entry.is_stored.swap(false, Ordering::SeqCst) {
+            self.store_end(entry, now, Box::new(|_| {}));
+        }
+    }
+
+    /// Stores messages and a session as it is: both or none, where they live in the same log.
+    pub(super) fn store_with(
+        &self,
+        entry: &Arc<Entry>,
+        state: &State,
+        messages: Vec<Message>,
+        now: Time,
+        done: SaveDone,
+    ) {
+        if messages.is_empty() {
+            return match state.is_passing() {
+                true => done(Ok(())),
+                false => self.store(entry, state, now, done),
+            };
+        }
+        let session = (!state.is_passing()).then(|| message(entry, state, now)).flatten();
+        self.publish_with(messages, session, now, Box::new(|result| done(result.map(drop))));
+    }
+
     /// Appends a session as it is. Called with its lock held, so that the log has its states in
     /// order.
     fn store(&self, entry: &Arc<Entry>, state: &State, now: Time, done: SaveDone) {
         let stored = Arc::clone(entry);
-        let done = Box::new(move |result: Result<(), Refusal>| {
+        let done: SaveDone = Box::new(move |result: Result<(), Refusal>| {
             if result.is_ok() {
                 stored.is_stored.store(true, Ordering::SeqCst);
             }
             done(result);
         });
-        self.append_to(entry, stored::encode(state).into(), now, None, done);
+        match message(entry, state, now) {
+            Some(message) => self.append_own(message, done),
+            None => done(Err(Refusal::SessionUnknown(entry.name.clone()))),
+        }
     }
 
     /// Appends that a session is no more: a message that is worthless at once.
-    fn store_end(&self, entry: &Arc<Entry>, now: Time, done: SaveDone) {
-        self.append_to(entry, Bytes::new(), now, Some(now), done);
+    fn store_end(&self, entry: &Entry, now: Time, done: SaveDone) {
+        match own(entry, Bytes::new(), now, Some(now)) {
+            Some(message) => self.append_own(message, done),
+            None => done(Ok(())),
+        }
     }
 
-    fn append_to(
-        &self,
-        entry: &Entry,
-        payload: Bytes,
-        now: Time,
-        expires: Option<Time>,
-        done: SaveDone,
-    ) {
-        let message = Message {
-            topic: entry.topic.clone(),
-            payload,
-            content_type: "application/json".into(),
-            event_type: EventType::MESSAGE,
-            headers: Headers::default(),
-            from: None,
-            key: None,
-            time: now,
-            expires,
-        };
+    fn append_own(&self, message: Message, done: SaveDone) {
         let appended = Box::new(move |result: Result<Mark, AppendError>| {
             done(result.map(drop).map_err(refusal));
         });
         let batch = Batch { messages: vec![message], token: None, level: Level::Fsync };
         self.log(LogKind::Durable).append(batch, appended);
     }
+}
+
+/// The message that a session is.
+fn message(entry: &Entry, state: &State, now: Time) -> Option<Message> {
+    own(entry, stored::encode(state).into(), now, None)
+}
+
+fn own(entry: &Entry, payload: Bytes, now: Time, expires: Option<Time>) -> Option<Message> {
+    Some(Message {
+        // A session's name is a level of a topic by definition.
+        topic: Topic::new(&format!("{TOPICS}/{}", entry.name)).ok()?,
+        payload,
+        content_type: "application/json".into(),
+        event_type: EventType::MESSAGE,
+        headers: Headers::default(),
+        from: None,
+        key: None,
+        time: now,
+        expires,
+        manner: Manner::default(),
+    })
 }
 
 fn info(entry: &Entry, state: &State) -> SessionInfo {

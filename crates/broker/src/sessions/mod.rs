@@ -4,26 +4,29 @@
 //! A session is a cursor, never a queue: an absent one costs a few hundred bytes, however much is
 //! published. Two connections never are the same session at once.
 
+mod attached;
+mod claim;
 mod manage;
 mod state;
 mod stored;
+mod stored_will;
+mod wills;
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tidings_model::{
-    AckMode, LogKind, Position, Refusal, SessionEnd, SessionName, SessionOptions, Since,
-    SubscribeOptions, Time, Topic, TopicFilter,
-};
+use tidings_model::{Refusal, SessionEnd, SessionName, Time};
 
 use crate::broker::lock;
-pub(crate) use manage::TOPICS;
-pub use manage::{ManageDone, Unsaved};
+pub(crate) use attached::Attached;
+pub(crate) use claim::Claim;
+pub use manage::{ManageDone, SaveDone, Unsaved};
 pub(crate) use state::Stairs;
-use state::{Holder, State};
+use state::State;
+use wills::Wills;
 
 /// Most sessions whose expiry is looked at in one tick.
 const AGED_MAX: usize = 4096;
@@ -33,6 +36,9 @@ pub(crate) struct Sessions {
     limits: SessionLimits,
     known: Mutex<BTreeMap<SessionName, Arc<Entry>>>,
     unsaved: Later,
+    wills: Wills,
+    /// How many of them are gone when their connections are.
+    passing: AtomicUsize,
     /// Whose expiry was looked at last.
     aged: Mutex<Option<SessionName>>,
     /// Connections that became a session so far.
@@ -83,13 +89,23 @@ impl Default for SessionLimits {
 /// One session.
 pub(crate) struct Entry {
     name: SessionName,
-    topic: Topic,
     state: Mutex<State>,
     is_unsaved: AtomicBool,
     /// Whether the log has it at all.
     is_stored: AtomicBool,
     /// Whether the log would not take it when it was to begin.
     is_refused: AtomicBool,
+    /// Whether it counts as one that is gone when its connection is.
+    is_passing: AtomicBool,
+}
+
+/// What kind of session is made where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Make {
+    /// One that is remembered.
+    Lasting,
+    /// One that is gone when its connection is.
+    Passing,
 }
 
 /// A connection that has a session, and has to be told that it has it no longer.
@@ -103,47 +119,39 @@ pub(crate) struct Eviction {
     pub(crate) generation: u64,
 }
 
-/// A subscription's hold of its session.
-pub(crate) struct Attached {
-    entry: Arc<Entry>,
-    pub(crate) generation: u64,
-    /// How often what comes now was sent before.
-    pub(crate) earlier: Stairs,
-    /// Why it is the session no longer.
-    pub(crate) ended: Option<SessionEnd>,
-}
-
-/// A session that a subscription is about to become; nobody else can meanwhile.
-pub(crate) struct Claim<'a> {
-    entry: &'a Arc<Entry>,
-    state: MutexGuard<'a, State>,
-    is_new: bool,
-}
-
 impl Sessions {
     pub(crate) fn new(limits: SessionLimits) -> Sessions {
         Sessions {
             limits,
             known: Mutex::default(),
             unsaved: Later::default(),
+            wills: Wills::default(),
+            passing: AtomicUsize::new(0),
             aged: Mutex::default(),
             connections: AtomicU64::new(0),
         }
     }
 
     /// The session of a name, made if it is not there and `make` says so.
-    pub(crate) fn entry(&self, name: &SessionName, make: bool) -> Result<Arc<Entry>, Refusal> {
+    pub(crate) fn entry(
+        &self,
+        name: &SessionName,
+        make: Option<Make>,
+    ) -> Result<Arc<Entry>, Refusal> {
         let mut known = lock(&self.known);
         if let Some(entry) = known.get(name) {
             return Ok(Arc::clone(entry));
         }
-        if !make {
-            return Err(Refusal::SessionUnknown(name.clone()));
+        let Some(make) = make else { return Err(Refusal::SessionUnknown(name.clone())) };
+        // Those that pass with their connections are as many as connections at most.
+        let passing = self.passing.load(Ordering::Relaxed);
+        let is_passing = make == Make::Passing;
+        if !is_passing && known.len() >= self.limits.sessions_max + passing {
+            return Err(Refusal::TooManySessions(self.limits.sessions_max));
         }
-        if known.len() >= self.limits.sessions_max {
-            return Err(Refusal::TooManySessions(known.len()));
-        }
-        let entry = Arc::new(Entry::new(name.clone(), State::new(self.limits.expiry))?);
+        self.passing.fetch_add(usize::from(is_passing), Ordering::Relaxed);
+        let state = State::new(self.limits.expiry);
+        let entry = Arc::new(Entry::new(name.clone(), state, is_passing));
         known.insert(name.clone(), Arc::clone(&entry));
         Ok(entry)
     }
@@ -154,6 +162,14 @@ impl Sessions {
         let mut known = lock(&self.known);
         if known.get(&entry.name).is_some_and(|other| Arc::ptr_eq(other, entry)) {
             known.remove(&entry.name);
+            self.stays(entry);
+        }
+    }
+
+    /// A session does not pass with its connection, or is no more.
+    fn stays(&self, entry: &Entry) {
+        if entry.is_passing.swap(false, Ordering::Relaxed) {
+            self.passing.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -170,155 +186,16 @@ impl Sessions {
 }
 
 impl Entry {
-    fn new(name: SessionName, state: State) -> Result<Entry, Refusal> {
-        // A session's name is a level of a topic by definition.
-        let topic = Topic::new(&format!("{TOPICS}/{name}"))
-            .map_err(|_| Refusal::SessionUnknown(name.clone()))?;
-        Ok(Entry {
+    fn new(name: SessionName, state: State, is_passing: bool) -> Entry {
+        Entry {
             name,
-            topic,
             state: Mutex::new(state),
             is_unsaved: AtomicBool::new(false),
             is_stored: AtomicBool::new(false),
             is_refused: AtomicBool::new(false),
-        })
-    }
-
-    /// Takes the session for a subscription; nothing when it was deleted in this moment, and then it
-    /// is in the list no more.
-    pub(crate) fn claim(self: &Arc<Self>) -> Option<Claim<'_>> {
-        let state = lock(&self.state);
-        let is_new = state.filters.is_empty();
-        (!state.is_gone).then_some(Claim { entry: self, state, is_new })
-    }
-}
-
-impl Claim<'_> {
-    /// What is to be read and from where, by what was asked and what is remembered.
-    pub(crate) fn resume(&self, options: &SubscribeOptions) -> (Vec<TopicFilter>, Since) {
-        if self.is_new {
-            return (options.filters.clone(), options.since.unwrap_or(options.otherwise));
-        }
-        let filters =
-            if options.filters.is_empty() { &self.state.filters } else { &options.filters };
-        let since = match (self.acks(options.session.as_ref()), options.since) {
-            // A client that knows how far it has come knows better than we do.
-            (AckMode::Automatic, Some(since @ Since::After(_))) => since,
-            _ => Since::After(self.state.acked),
-        };
-        (filters.clone(), since)
-    }
-
-    fn acks(&self, wanted: Option<&SessionOptions>) -> AckMode {
-        wanted.and_then(|wanted| wanted.acks).unwrap_or(self.state.acks)
-    }
-
-    /// Gives up a session that was only made for a subscription that is none.
-    pub(crate) fn cancel(mut self, sessions: &Sessions) {
-        if self.is_new {
-            sessions.forget(self.entry, &mut self.state);
+            is_passing: AtomicBool::new(is_passing),
         }
     }
-
-    /// Makes a subscription the session. Returns its hold, whom it takes the session from, and what
-    /// is to be stored before the client is told.
-    pub(crate) fn attach(
-        mut self,
-        sessions: &Sessions,
-        options: &SubscribeOptions,
-        filters: Vec<TopicFilter>,
-        position: Position,
-        (shard, key): (usize, usize),
-    ) -> (Attached, Option<Eviction>, Option<Unsaved>) {
-        let acks = self.acks(options.session.as_ref());
-        let asked = options.session.as_ref().and_then(|session| session.expiry);
-        let state = &mut *self.state;
-        let expiry = asked.unwrap_or(state.expiry).min(sessions.limits.expiry_max);
-        let before = state.holder.map(|Holder { shard, key }| Eviction {
-            shard,
-            key,
-            end: SessionEnd::TakenOver,
-            generation: state.generation,
-        });
-        state.let_go();
-        // In a log that it reads for the first time it has come to where it begins; in one that it
-        // does not read now it stays where it was.
-        let acked = match acks {
-            AckMode::Explicit if !self.is_new => completed(state.acked, position),
-            _ => completed(position, state.acked),
-        };
-        // One that is being stored just now is not there yet for this connection either.
-        let changed = !self.entry.is_stored.load(Ordering::SeqCst)
-            || (acks == AckMode::Explicit && state.acked != acked)
-            || (&state.filters, state.slow, state.acks, state.expiry)
-                != (&filters, options.slow, acks, expiry);
-        (state.filters, state.slow, state.acks, state.expiry) =
-            (filters, options.slow, acks, expiry);
-        (state.acked, state.sent) = (acked, acked);
-        state.holder = Some(Holder { shard, key });
-        state.generation = sessions.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let attached = Attached {
-            entry: Arc::clone(self.entry),
-            generation: state.generation,
-            earlier: state.earlier.clone(),
-            ended: None,
-        };
-        if state.left.take().is_some() {
-            // Or it would seem after a crash that nobody had come back.
-            sessions.unsaved.add(self.entry);
-        }
-        let unsaved = changed.then(|| Unsaved(Arc::clone(self.entry)));
-        (attached, before, unsaved)
-    }
-}
-
-impl Attached {
-    /// The connection is to be given everything up to `position`. Says whether it may be: one that
-    /// has the session no longer is given nothing more, or it would go to two as if it were new.
-    #[must_use]
-    pub(crate) fn sent(&self, sessions: &Sessions, position: Position, events: bool) -> bool {
-        let mut state = lock(&self.entry.state);
-        if state.generation != self.generation {
-            return false;
-        }
-        state.sent = position;
-        if events {
-            sessions.unsaved.add(&self.entry);
-        }
-        true
-    }
-
-    /// The connection has taken everything it was given.
-    pub(crate) fn taken(&self) {
-        let mut state = lock(&self.entry.state);
-        if state.generation == self.generation && state.acks == AckMode::Automatic {
-            let sent = state.sent;
-            state.ack(sent);
-        }
-    }
-
-    /// The connection is gone.
-    pub(crate) fn detach(&self, sessions: &Sessions) {
-        let mut state = lock(&self.entry.state);
-        if state.generation != self.generation {
-            return;
-        }
-        state.let_go();
-        if self.entry.is_refused.load(Ordering::SeqCst) {
-            // Nobody was told that it is there.
-            sessions.forget(&self.entry, &mut state);
-        } else {
-            sessions.unsaved.add(&self.entry);
-        }
-    }
-}
-
-/// `position`, with the places of `other` in logs in which it has none.
-fn completed(position: Position, other: Position) -> Position {
-    LogKind::ALL.into_iter().fold(position, |all, log| match (all.get(log), other.get(log)) {
-        (None, Some(mark)) => all.with(log, mark),
-        _ => all,
-    })
 }
 
 /// When a session will be forgotten.

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use tidings_model::{AckMode, LogKind, Mark, PerLog, Position, Record, Slow, Time, TopicFilter};
+use bytes::Bytes;
+use tidings_model::{
+    AckMode, LogKind, Mark, PerLog, Position, Record, Slow, Time, TopicFilter, Will,
+};
 
 /// Most steps that are told apart. Beyond it an attempt may be counted too low.
 const STEPS_MAX: usize = 8;
@@ -32,6 +35,12 @@ pub(super) struct State {
     pub(super) generation: u64,
     /// No longer in the list of sessions, or not yet.
     pub(super) is_gone: bool,
+    /// Whether anybody has ever been it.
+    pub(super) has_begun: bool,
+    /// What the machine wants to know when its client comes back.
+    pub(super) notes: Bytes,
+    /// What is published when the connection is lost.
+    pub(super) will: Option<Box<Will>>,
 }
 
 /// A subscription that is a session: its shard's number, and its own in there.
@@ -56,7 +65,21 @@ impl State {
             left: None,
             generation: NOBODY,
             is_gone: false,
+            has_begun: false,
+            notes: Bytes::new(),
+            will: None,
         }
+    }
+
+    /// Whether it is gone when its connection is, and so is not worth storing.
+    pub(super) fn is_passing(&self) -> bool {
+        self.expiry.is_zero()
+    }
+
+    /// Forgets what the session was, but not who has it.
+    pub(super) fn begin_anew(&mut self) {
+        let State { expiry, holder, generation, .. } = *self;
+        *self = State { holder, generation, ..State::new(expiry) };
     }
 
     /// Everything up to `position` has arrived for good.
@@ -71,6 +94,13 @@ impl State {
         self.generation = NOBODY;
         self.earlier = self.sent_by_now();
         self.sent = self.acked;
+    }
+
+    /// Everything up to here was sent once more than is known.
+    pub(super) fn was_sent(&mut self, log: LogKind, mark: Mark) {
+        if !self.acked.covers(log, mark) && self.acked.get(log).is_some() {
+            self.earlier.add(log, mark, 1);
+        }
     }
 
     /// How far connections were sent, the one that has it included.
@@ -150,6 +180,7 @@ mod tests {
             key: None,
             time: Time::default(),
             expires: None,
+            manner: Default::default(),
         };
         Record::new(LogKind::Durable, Mark { epoch: 1, offset }, 0, std::sync::Arc::new(message))
     }

@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use tidings_model::{AckMode, LogKind, Position, Slow, Time, TopicFilter};
 
 use super::state::{Stairs, State};
+use super::stored_will::StoredWill;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -21,6 +24,12 @@ struct Stored {
     expiry_ms: u64,
     /// Since when nobody is connected, in milliseconds since the Unix epoch.
     left_ms: Option<u64>,
+    /// What its machine noted, in base64, where it keeps account of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notes: Option<String>,
+    /// What is published when its connection is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    will: Option<StoredWill>,
 }
 
 /// A session's payload.
@@ -36,6 +45,8 @@ pub(super) fn encode(state: &State) -> Vec<u8> {
         sent: sent.collect(),
         expiry_ms: u64::try_from(state.expiry.as_millis()).unwrap_or(u64::MAX),
         left_ms: state.left.map(Time::as_millis),
+        notes: (state.acks == AckMode::Noted).then(|| STANDARD.encode(&state.notes)),
+        will: state.will.as_deref().map(StoredWill::of),
     };
     // Texts and numbers always have a JSON form.
     serde_json::to_vec(&stored).unwrap_or_default()
@@ -54,12 +65,20 @@ pub(super) fn decode(payload: &[u8]) -> Option<State> {
             }
         }
     }
-    let filters = filters.ok().filter(|filters: &Vec<_>| !filters.is_empty())?;
+    let may_be_empty = stored.notes.is_some();
+    let filters = filters.ok().filter(|filters: &Vec<_>| may_be_empty || !filters.is_empty())?;
     let acked: Position = stored.position.parse().ok()?;
     Some(State {
         filters,
         slow: if stored.latest { Slow::Latest } else { Slow::Gap },
-        acks: if stored.explicit { AckMode::Explicit } else { AckMode::Automatic },
+        acks: match (&stored.notes, stored.explicit) {
+            (Some(_), _) => AckMode::Noted,
+            (None, true) => AckMode::Explicit,
+            (None, false) => AckMode::Automatic,
+        },
+        notes: STANDARD.decode(stored.notes.unwrap_or_default()).ok()?.into(),
+        will: stored.will.and_then(StoredWill::read).map(Box::new),
+        has_begun: true,
         acked,
         sent: acked,
         earlier,

@@ -3,28 +3,28 @@
 
 mod begin;
 mod catch_up;
+mod change;
+mod dispatch;
 mod inbox;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use slab::Slab;
 use tidings_log::{Budget, Cursor, Scan};
 use tidings_model::{
-    Delivery, LogKind, PerLog, Position, Record, Refusal, Selection, SessionEnd, Since,
-    SubscribeOptions, Time, Topic, TopicFilter,
+    AckMode, Delivery, LogKind, PerLog, Position, Record, Refusal, Resumed, Selection, SessionEnd,
+    SessionOptions, Since, SubscribeOptions, Time, TopicFilter,
 };
 
-use crate::broker::{Broker, lock};
+use crate::broker::Broker;
 use crate::index::Index;
-use crate::sessions::{Claim, Eviction, Unsaved};
+use crate::sessions::{Claim, Make, Unsaved};
 use crate::subscription::{Read, Step, Subscription, Window};
 use catch_up::CatchUp;
 pub(crate) use catch_up::{Loaded, Pace};
 pub(crate) use inbox::Inbox;
-
-/// Most records looked at in one dispatch, so that those who were woken get their turn.
-const DISPATCH_RECORDS: usize = 1024;
 
 /// Whoever a subscription belongs to, by the driver's own numbering.
 pub type Owner = u64;
@@ -41,11 +41,22 @@ pub struct Subscribed {
     pub refused: Vec<(TopicFilter, Refusal)>,
     /// The session that has to be stored first.
     pub unsaved: Option<Unsaved>,
+    /// What is known of the session, if it was there.
+    pub resumed: Option<Resumed>,
 }
 
 impl Subscribed {
     fn refused(refusal: Refusal, refused: Vec<(TopicFilter, Refusal)>) -> Subscribed {
-        Subscribed { result: Err(refusal), refused, unsaved: None }
+        Subscribed { result: Err(refusal), refused, unsaved: None, resumed: None }
+    }
+}
+
+/// What kind of session is made for this subscription, if it is not there.
+fn make(options: &SubscribeOptions, session: &SessionOptions) -> Option<Make> {
+    match session.acks {
+        Some(AckMode::Noted) if session.expiry == Some(Duration::ZERO) => Some(Make::Passing),
+        Some(AckMode::Noted) => Some(Make::Lasting),
+        _ => (!options.filters.is_empty()).then_some(Make::Lasting),
     }
 }
 
@@ -106,17 +117,17 @@ impl Shard {
         let broker = self.broker.clone();
         let mut entry;
         let claim = loop {
-            entry = match broker.sessions().entry(&session.name, !options.filters.is_empty()) {
+            entry = match broker.sessions().entry(&session.name, make(&options, session)) {
                 Ok(entry) => entry,
                 Err(refusal) => return Subscribed::refused(refusal, Vec::new()),
             };
             // It may have been deleted in this very moment; the next is another.
-            if let Some(claim) = entry.claim() {
+            if let Some(claim) = entry.claim(session.fresh, now) {
                 break claim;
             }
         };
         let (filters, since) = claim.resume(&options);
-        if filters.is_empty() {
+        if filters.is_empty() && !claim.may_be_empty(&options) {
             let unknown = Refusal::SessionUnknown(session.name.clone());
             return Subscribed::refused(unknown, Vec::new());
         }
@@ -149,8 +160,10 @@ impl Shard {
                 Err(refusal) => refused.push((filter, refusal)),
             }
         }
+        // A session whose machine keeps account itself goes on with what is left.
+        let all_or_nothing = claim.as_ref().is_some_and(|claim| !claim.may_be_empty(options));
         if let Some((_, first)) = refused.first()
-            && (allowed.is_empty() || claim.is_some())
+            && (all_or_nothing || claim.is_none() && allowed.is_empty())
         {
             return give_up(claim, first.clone(), refused);
         }
@@ -179,21 +192,23 @@ impl Shard {
         let position = subscription.position();
         let vacant = self.subscriptions.vacant_entry();
         let key = vacant.key();
-        let mut unsaved = None;
+        let (mut unsaved, mut resumed) = (None, None);
         if let Some(claim) = claim {
             let holder = (self.number, key);
-            let sessions = self.broker.sessions();
-            let (attached, before, changed) =
-                claim.attach(sessions, options, allowed, position, holder);
-            subscription.attached = Some(Box::new(attached));
-            unsaved = changed;
-            if let Some(eviction) = before {
+            let (sessions, end) = (self.broker.sessions(), self.broker.end());
+            let attachment = claim.attach(sessions, options, allowed, position, holder, end);
+            subscription.attached = Some(Box::new(attachment.attached));
+            (unsaved, resumed) = (attachment.unsaved, attachment.notes);
+            if let Some(eviction) = attachment.evicted {
                 self.broker.evict(eviction);
+            }
+            if let Some(will) = attachment.will {
+                self.broker.publish_will(*will, now);
             }
         }
         vacant.insert(subscription);
         self.index.insert(&selection, key);
-        Subscribed { result: Ok((SubKey(key), position)), refused, unsaved }
+        Subscribed { result: Ok((SubKey(key), position)), refused, unsaved, resumed }
     }
 
     /// A selection as others have it, if they do: many who read one topic hold it once.
@@ -208,12 +223,12 @@ impl Shard {
     }
 
     /// Ends a subscription.
-    pub fn unsubscribe(&mut self, key: SubKey) {
+    pub fn unsubscribe(&mut self, key: SubKey, now: Time) {
         if let Some(mut subscription) = self.subscriptions.try_remove(key.0) {
             self.index.remove(&subscription.selection, key.0);
             self.end_turn(&mut subscription.pace, Pace::Live);
             if let Some(attached) = &subscription.attached {
-                attached.detach(self.broker.sessions());
+                attached.detach(&self.broker, now);
             }
         }
         if self.subscriptions.is_empty() {
@@ -326,54 +341,6 @@ impl Shard {
         if let Some(subscription) = self.subscriptions.get_mut(key.0) {
             subscription.ack(position);
         }
-    }
-
-    /// Looks at what the logs have got since the last time and calls `wake` for the owners of
-    /// subscriptions that became ready. Says whether there is more to look at.
-    pub fn dispatch(&mut self, mut wake: impl FnMut(Owner)) -> bool {
-        let mut more = false;
-        for Eviction { key, end, generation, .. } in
-            std::mem::take(&mut *lock(&self.inbox.evictions))
-        {
-            if let Some(subscription) = self.subscriptions.get_mut(key)
-                && let Some(attached) = &mut subscription.attached
-                && attached.generation == generation
-            {
-                attached.ended = Some(end);
-                wake(subscription.owner);
-            }
-        }
-        if self.is_empty() {
-            return false;
-        }
-        for arrival in std::mem::take(&mut *lock(&self.inbox.arrivals)) {
-            catch_up::arrive(arrival, &mut self.subscriptions, &mut wake);
-        }
-        self.catch_up.grant(&mut self.subscriptions, &mut wake);
-        for log in LogKind::ALL {
-            let mut scan = std::mem::take(&mut self.scan);
-            let messages = self.broker.log(log);
-            let came_to = messages.scan(self.dispatched[log], DISPATCH_RECORDS, &mut scan);
-            more |= came_to.offset < messages.end().offset;
-            self.dispatched[log] = came_to;
-            for topic in scan.trimmed.drain(..).chain(scan.topics.drain(..)) {
-                self.mark(&topic, &mut wake);
-            }
-            self.scan = scan;
-        }
-        more
-    }
-
-    fn mark(&mut self, topic: &Topic, wake: &mut impl FnMut(Owner)) {
-        let subscriptions = &mut self.subscriptions;
-        self.index.matching(topic, &mut |key| {
-            if let Some(subscription) = subscriptions.get_mut(key)
-                && !subscription.ready
-            {
-                subscription.ready = true;
-                wake(subscription.owner);
-            }
-        });
     }
 
     /// From now on the broker rings for this shard. What was there before the first subscription

@@ -25,7 +25,7 @@ fn what_is_not_acknowledged_is_sent_again_also_after_a_restart() {
     assert_eq!(read(&mut shard, key), events(&[("one", 1), ("two", 1)]));
     let acked = manage(&before, Manage::Ack(name("s"), one), NOW);
     assert_eq!(acked, Ok(Managed::Acked(one)));
-    shard.unsubscribe(key);
+    shard.unsubscribe(key, NOW);
     before.tick(NOW);
     publish(&before, "three");
 
@@ -33,7 +33,7 @@ fn what_is_not_acknowledged_is_sent_again_also_after_a_restart() {
     let mut shard = after.shard(Box::new(|| {}));
     let key = attach(&after, &mut shard, options("s", &[], AckMode::Explicit)).unwrap();
     assert_eq!(read(&mut shard, key), events(&[("two", 2), ("three", 1)]));
-    shard.unsubscribe(key);
+    shard.unsubscribe(key, NOW);
     let key = attach(&after, &mut shard, options("s", &[], AckMode::Explicit)).unwrap();
     assert_eq!(read(&mut shard, key), events(&[("two", 3), ("three", 2)]));
     assert_eq!(manage(&after, Manage::Ack(name("s"), one), NOW), Ok(Managed::Acked(one)), "again");
@@ -50,7 +50,7 @@ fn an_automatic_session_goes_on_from_what_was_taken_or_from_what_the_client_says
     publish(&broker, "two");
     assert_eq!(read(&mut shard, key), events(&[("two", 1)]));
     // The connection breaks before it has taken this one.
-    shard.unsubscribe(key);
+    shard.unsubscribe(key, NOW);
     let key = attach(&broker, &mut shard, options("s", &[], AckMode::Automatic)).unwrap();
     assert_eq!(read(&mut shard, key), events(&[("two", 2)]));
     shard.taken(key);
@@ -80,8 +80,8 @@ fn a_session_that_another_thread_becomes_is_taken_and_changes_nothing_more() {
     older.dispatch(|owner| woken.push(owner));
     assert_eq!(older.ended(first), Some(SessionEnd::TakenOver));
     assert!(woken.contains(&1), "its connection is woken");
-    older.unsubscribe(first);
-    newer.unsubscribe(second);
+    older.unsubscribe(first, NOW);
+    newer.unsubscribe(second, NOW);
     let third = attach(&broker, &mut newer, options("s", &[], AckMode::Automatic)).unwrap();
     assert_eq!(read(&mut newer, third), events(&[("one", 1)]), "nobody of the session had it");
 }
@@ -95,7 +95,7 @@ fn a_deleted_session_is_gone_for_good_and_its_connection_told() {
     assert_eq!(manage(&here, Manage::Delete(name("s")), NOW), Ok(Managed::Deleted));
     shard.dispatch(|_| {});
     assert_eq!(shard.ended(key), Some(SessionEnd::Deleted));
-    shard.unsubscribe(key);
+    shard.unsubscribe(key, NOW);
     here.tick(NOW);
     let unknown = Err(Refusal::SessionUnknown(name("s")));
     assert_eq!(manage(&here, Manage::Show(name("s")), NOW), unknown);
@@ -113,7 +113,7 @@ fn a_session_nobody_comes_back_to_expires_and_their_number_is_bounded() {
     let left = attach(&broker, &mut shard, options("left", &["t"], AckMode::Explicit)).unwrap();
     let more = attach(&broker, &mut shard, options("more", &["t"], AckMode::Explicit));
     assert_eq!(more, Err(Refusal::TooManySessions(2)));
-    shard.unsubscribe(left);
+    shard.unsubscribe(left, NOW);
     broker.tick(NOW);
     broker.tick(NOW + (expiry - Duration::from_millis(1)));
     assert!(manage(&broker, Manage::Show(name("left")), NOW).is_ok());
@@ -122,7 +122,7 @@ fn a_session_nobody_comes_back_to_expires_and_their_number_is_bounded() {
     let Managed::List(list, false) = list else { panic!("{list:?}") };
     assert_eq!(list.iter().map(|info| info.name.as_str()).collect::<Vec<_>>(), ["held"]);
     assert!(list[0].connected);
-    shard.unsubscribe(held);
+    shard.unsubscribe(held, NOW);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn a_takeover_that_is_told_too_late_is_told_to_nobody_else() {
     let mut newer = broker.shard(Box::new(|| {}));
     let first = attach(&broker, &mut older, options("a", &["t"], AckMode::Automatic)).unwrap();
     attach(&broker, &mut newer, options("a", &[], AckMode::Automatic)).unwrap();
-    older.unsubscribe(first);
+    older.unsubscribe(first, NOW);
     let other = attach(&broker, &mut older, options("b", &["t"], AckMode::Automatic)).unwrap();
     assert_eq!(first, other, "or this test shows nothing");
     older.dispatch(|_| {});
@@ -54,7 +54,7 @@ fn a_session_that_cannot_be_stored_is_none() {
         let subscribed = shard.subscribe(1, options("s", &["t"], AckMode::Explicit), NOW);
         let done = Box::new(|result| assert_eq!(result, Err(Refusal::TooManyTopics(1))));
         broker.save_session(subscribed.unsaved.unwrap(), NOW, done);
-        shard.unsubscribe(subscribed.result.unwrap().0);
+        shard.unsubscribe(subscribed.result.unwrap().0, NOW);
         broker.tick(NOW);
         let unknown = Err(Refusal::SessionUnknown(name("s")));
         assert_eq!(manage(&broker, Manage::Show(name("s")), NOW), unknown);
@@ -89,7 +89,7 @@ fn a_session_that_is_deleted_at_that_moment_is_made_anew() {
         let mut shard = broker.shard(Box::new(|| {}));
         let refused = (0..50_000).find_map(|_| {
             let subscribed = shard.subscribe(1, options("s", &["t"], AckMode::Explicit), NOW);
-            subscribed.result.map(|(key, _)| shard.unsubscribe(key)).err()
+            subscribed.result.map(|(key, _)| shard.unsubscribe(key, NOW)).err()
         });
         stop.store(true, Ordering::Relaxed);
         assert!(deleter.join().is_ok());

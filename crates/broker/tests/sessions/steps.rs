@@ -15,7 +15,7 @@ fn visit(broker: &Broker, shard: &mut Shard, topics: &[&str], acks: AckMode) -> 
     let key = attach(broker, shard, options("s", topics, acks)).unwrap();
     let got = read(shard, key);
     shard.taken(key);
-    shard.unsubscribe(key);
+    shard.unsubscribe(key, NOW);
     got
 }
 
@@ -64,7 +64,7 @@ fn who_came_back_is_not_forgotten_for_having_been_away() {
     let before = broker(&logs, limits);
     let mut shard = before.shard(Box::new(|| {}));
     let key = attach(&before, &mut shard, options("s", &["t"], AckMode::Explicit)).unwrap();
-    shard.unsubscribe(key);
+    shard.unsubscribe(key, NOW);
     before.tick(NOW);
     attach(&before, &mut shard, options("s", &[], AckMode::Explicit)).unwrap();
     before.tick(NOW + Duration::from_secs(1));

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, SessionLimits, Shard, SubKey};
 use tidings_log::{Batch, Budget, Cursor, Level, Log, MemoryLimits, MemoryLog, Retention};
 use tidings_model::{
-    AckMode, Delivery, Durability, EventType, Exposure, Headers, LogKind, Manage, Managed, Message,
-    PerLog, Position, Refusal, Selection, SessionName, SessionOptions, Since, Slow,
+    AckMode, Delivery, Durability, EventType, Exposure, Headers, LogKind, Manage, Managed, Manner,
+    Message, PerLog, Position, Refusal, Selection, SessionName, SessionOptions, Since, Slow,
     SubscribeOptions, Time, Topic, TopicFilter,
 };
 
@@ -85,6 +85,7 @@ pub(crate) fn publish_to(broker: &Broker, topic: &str, payload: &str) -> Positio
         key: None,
         time: NOW,
         expires: None,
+        manner: Manner::default(),
     };
     let position = Arc::new(Mutex::new(None));
     let put = Arc::clone(&position);
@@ -101,7 +102,13 @@ pub(crate) fn name(text: &str) -> SessionName {
 }
 
 pub(crate) fn options(session: &str, topics: &[&str], acks: AckMode) -> SubscribeOptions {
-    let session = SessionOptions { name: name(session), acks: Some(acks), expiry: None };
+    let session = SessionOptions {
+        name: name(session),
+        acks: Some(acks),
+        expiry: None,
+        fresh: false,
+        will: None,
+    };
     SubscribeOptions {
         filters: topics.iter().map(|text| TopicFilter::new(text).unwrap()).collect(),
         since: None,

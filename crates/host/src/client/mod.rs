@@ -6,13 +6,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use tidings_broker::{Owner, Shard, SubKey};
+use tidings_broker::{Owner, Recalled, Shard, SubKey};
 use tidings_log::Budget;
-use tidings_model::{ComeBack, Time};
+use tidings_model::{ComeBack, Managed, Refusal, Time};
 use tidings_protocol::{Frame, Input, Output, Outputs, Protocol, Request, SubId};
 
 use crate::{Carrier, House, Outcome};
-use subscribing::Told;
+use subscribing::{News, Told};
 
 /// What one machine is given of one subscription before others get their turn: enough for large
 /// writes, little enough to be fair.
@@ -50,6 +50,8 @@ struct Reading {
     begun: bool,
     /// Whether it is a durable session.
     in_session: bool,
+    /// Whether that session has arrived at what the connection has taken.
+    is_paced: bool,
     /// Nothing is handed over before its session is stored.
     is_held: bool,
 }
@@ -94,6 +96,11 @@ impl Client {
         self.waiting > 0
     }
 
+    /// How many outcomes are to come.
+    pub fn outstanding(&self) -> u32 {
+        self.waiting
+    }
+
     /// Whether it matters to anyone what its connection has taken: to a durable session.
     pub fn is_session(&self) -> bool {
         self.subscriptions.iter().any(|reading| reading.in_session)
@@ -104,6 +111,17 @@ impl Client {
         self.is_silent = request.is_head();
         self.feed(Input::Opened(request), house, carrier);
         self.deliver(house, carrier);
+    }
+
+    /// Feeds that a peer has connected by a raw stream, which needs no answer to be open.
+    pub fn connected(&mut self, house: &mut House<'_>, carrier: &mut dyn Carrier) {
+        self.state = State::Open;
+        self.feed(Input::Connected, house, carrier);
+    }
+
+    /// Feeds bytes of a raw stream.
+    pub fn bytes(&mut self, bytes: &[u8], house: &mut House<'_>, carrier: &mut dyn Carrier) {
+        self.feed(Input::Bytes(bytes), house, carrier);
     }
 
     /// Feeds a WebSocket message.
@@ -122,11 +140,14 @@ impl Client {
                 self.feed(Input::Managed(ticket, result), house, carrier);
             }
             Outcome::Stored(sub, result) => self.stored(sub, result, house, carrier),
+            Outcome::Recalled(ticket, Recalled { records, next }) => {
+                self.feed(Input::Recalled(ticket, &records, next), house, carrier);
+            }
         }
     }
 
     /// The connection has taken everything it was given.
-    pub fn taken(&mut self, shard: &mut Shard) {
+    pub fn taken(&mut self, now: Time, shard: &mut Shard) {
         self.is_owed = false;
         for reading in self.subscriptions.iter().filter(|reading| reading.in_session) {
             if !self.is_silent {
@@ -134,7 +155,7 @@ impl Client {
             }
         }
         if self.state == State::Done {
-            self.leave(shard);
+            self.leave(now, shard);
         }
     }
 
@@ -168,18 +189,19 @@ impl Client {
     /// A session is read only when the connection has taken all it was given before: so one that is
     /// cut while it is far behind need not take all of that again.
     pub fn deliver(&mut self, house: &mut House<'_>, carrier: &mut dyn Carrier) -> bool {
-        let is_behind = self.is_owed && self.subscriptions.iter().any(|r| r.in_session);
+        let is_behind = self.is_owed && self.subscriptions.iter().any(|r| r.is_paced);
         let mut more = false;
         let mut index = 0;
         while index < self.subscriptions.len() && self.state != State::Done {
-            let Reading { sub, key, begun, in_session, is_held } = self.subscriptions[index];
+            let Reading { sub, key, begun, in_session, is_paced, is_held } =
+                self.subscriptions[index];
             if in_session && let Some(end) = house.shard.ended(key) {
-                self.unsubscribe(sub, house.shard);
+                self.unsubscribe(sub, house.now, house.shard);
                 self.feed(Input::Ended(sub, end), house, carrier);
                 continue;
             }
             if house.shard.is_ready(key) && !is_held {
-                if is_behind || carrier.is_full() {
+                if is_paced && is_behind || carrier.is_full() {
                     house.shard.step_back(key);
                     return true;
                 }
@@ -221,11 +243,11 @@ impl Client {
     }
 
     /// Ends every subscription. Must be called when the driver lets go of the client.
-    pub fn leave(&mut self, shard: &mut Shard) {
+    pub fn leave(&mut self, now: Time, shard: &mut Shard) {
         self.state = State::Done;
         self.storing = None;
         for reading in self.subscriptions.drain(..) {
-            shard.unsubscribe(reading.key);
+            shard.unsubscribe(reading.key, now);
         }
     }
 
@@ -241,26 +263,33 @@ impl Client {
             while let Some(output) = outputs.pop() {
                 self.carry_out(output, house, carrier, &mut told);
             }
-            let Some(Told { sub, result, refused }) = told.pop_front() else { break };
-            let input = Input::Subscribed(sub, result, &refused);
-            self.machine.handle(input, house.now, &mut outputs);
+            match told.pop_front() {
+                None => break,
+                Some(News::Subscribed(told)) => {
+                    self.tell(told, house.now, &mut outputs);
+                }
+                Some(News::Selected(sub, position, refused)) => {
+                    let input = Input::Selected(sub, position, &refused);
+                    self.machine.handle(input, house.now, &mut outputs);
+                }
+            }
         }
         *house.outputs = outputs;
         if self.state == State::Done {
-            self.finish(house.shard);
+            self.finish(house.now, house.shard);
         }
     }
 
     /// All is said. What its carrier still has to deliver of a session has not arrived yet, so that
     /// one stays until the carrier has; everything else ends.
-    fn finish(&mut self, shard: &mut Shard) {
+    fn finish(&mut self, now: Time, shard: &mut Shard) {
         if !self.is_owed {
-            return self.taken(shard);
+            return self.taken(now, shard);
         }
         self.storing = None;
         self.subscriptions.retain(|reading| {
             if !reading.in_session {
-                shard.unsubscribe(reading.key);
+                shard.unsubscribe(reading.key, now);
             }
             reading.in_session
         });
@@ -271,7 +300,7 @@ impl Client {
         output: Output,
         house: &mut House<'_>,
         carrier: &mut dyn Carrier,
-        told: &mut VecDeque<Told>,
+        told: &mut VecDeque<News>,
     ) {
         // Nothing may follow an end; a machine that goes on is cut short, not trusted.
         if self.state == State::Done {
@@ -304,13 +333,37 @@ impl Client {
                 carrier.close(reason);
             }
             Output::Subscribe(sub, options) => {
-                told.extend(self.subscribe(sub, options, house));
+                told.extend(self.subscribe(sub, options, house).map(News::Subscribed));
             }
-            Output::Unsubscribe(sub) => self.unsubscribe(sub, house.shard),
-            Output::Ack(sub, position) => {
-                if let Some(reading) = self.subscriptions.iter().find(|r| r.sub == sub) {
-                    house.shard.ack(reading.key, position);
+            Output::Select(sub, filters) => {
+                let selected = self.key(sub).and_then(|key| house.shard.select(key, filters));
+                let news = selected.map(|(end, refused)| News::Selected(sub, end, refused));
+                told.extend(news);
+            }
+            Output::Allow(sub, events) => {
+                if let Some(key) = self.key(sub) {
+                    house.shard.allow(key, events);
                 }
+            }
+            Output::Unsubscribe(sub) => self.unsubscribe(sub, house.now, house.shard),
+            Output::Ack(sub, position) => {
+                if let Some(key) = self.key(sub) {
+                    house.shard.ack(key, position);
+                }
+            }
+            Output::Keep(sub, keep, ticket) => {
+                let done = ticket.map(|ticket| {
+                    self.outcome(house, move |result: Result<(), Refusal>| {
+                        Outcome::Managed(ticket, result.map(|()| Managed::Kept))
+                    })
+                });
+                if let Some(key) = self.key(sub) {
+                    house.shard.keep(key, keep, house.now, done);
+                }
+            }
+            Output::Recall(ticket, filter, after) => {
+                let done = self.outcome(house, move |what| Outcome::Recalled(ticket, what));
+                house.broker.recall(&filter, after.as_ref(), house.now, done);
             }
             Output::Publish(ticket, messages, key) => {
                 let done = self.outcome(house, move |result| Outcome::Published(ticket, result));
@@ -321,6 +374,10 @@ impl Client {
                 house.broker.manage(manage, house.now, done);
             }
         }
+    }
+
+    fn key(&self, sub: SubId) -> Option<SubKey> {
+        self.subscriptions.iter().find(|reading| reading.sub == sub).map(|reading| reading.key)
     }
 
     /// A way for an outcome to come back.

@@ -1,8 +1,8 @@
 //! How a machine's subscriptions begin and end.
 
 use tidings_broker::{Shard, Subscribed};
-use tidings_model::{Position, Refusal, SubscribeOptions, TopicFilter};
-use tidings_protocol::{Input, SubId};
+use tidings_model::{AckMode, Position, Refusal, Resumed, SubscribeOptions, Time, TopicFilter};
+use tidings_protocol::{Input, Outputs, SubId};
 
 use super::{Client, Reading};
 use crate::{Carrier, House, Outcome};
@@ -12,6 +12,13 @@ pub(super) struct Told {
     pub(super) sub: SubId,
     pub(super) result: Result<Position, Refusal>,
     pub(super) refused: Vec<(TopicFilter, Refusal)>,
+    pub(super) resumed: Option<Resumed>,
+}
+
+/// What a machine is to be told when all it has said is carried out.
+pub(super) enum News {
+    Subscribed(Told),
+    Selected(SubId, Position, Vec<(TopicFilter, Refusal)>),
 }
 
 impl Client {
@@ -33,11 +40,23 @@ impl Client {
                 told.result
             }
             Err(refusal) => {
-                self.unsubscribe(sub, house.shard);
+                self.unsubscribe(sub, house.now, house.shard);
                 Err(refusal)
             }
         };
+        if let (Ok(_), Some(resumed)) = (&result, &told.resumed) {
+            self.feed(Input::Resumed(sub, resumed), house, carrier);
+        }
         self.feed(Input::Subscribed(sub, result, &told.refused), house, carrier);
+    }
+
+    /// Tells the machine what became of a subscription.
+    pub(super) fn tell(&mut self, told: Told, now: Time, outputs: &mut Outputs) {
+        let Told { sub, result, refused, resumed } = told;
+        if let Some(resumed) = &resumed {
+            self.machine.handle(Input::Resumed(sub, resumed), now, outputs);
+        }
+        self.machine.handle(Input::Subscribed(sub, result, &refused), now, outputs);
     }
 
     /// Begins to read; says what the machine is to be told, unless a session has to be stored
@@ -51,18 +70,20 @@ impl Client {
         let most = house.shard.subscriptions_max();
         if self.subscriptions.len() >= most {
             let result = Err(Refusal::TooManySubscriptions(most));
-            return Some(Told { sub, result, refused: Vec::new() });
+            return Some(Told { sub, result, refused: Vec::new(), resumed: None });
         }
         let in_session = options.session.is_some();
-        let Subscribed { result, refused, unsaved } =
+        let noted = Some(AckMode::Noted);
+        let is_paced = options.session.as_ref().is_some_and(|session| session.acks != noted);
+        let Subscribed { result, refused, unsaved, resumed } =
             house.shard.subscribe(self.owner, options, house.now);
         let is_held = unsaved.is_some();
         let result = result.map(|(key, position)| {
-            let reading = Reading { sub, key, begun: false, in_session, is_held };
+            let reading = Reading { sub, key, begun: false, in_session, is_paced, is_held };
             self.subscriptions.push(reading);
             position
         });
-        let told = Told { sub, result, refused };
+        let told = Told { sub, result, refused, resumed };
         let Some(unsaved) = unsaved else { return Some(told) };
         self.storing.get_or_insert_default().push(told);
         let done = self.outcome(house, move |result| Outcome::Stored(sub, result));
@@ -70,10 +91,10 @@ impl Client {
         None
     }
 
-    pub(super) fn unsubscribe(&mut self, sub: SubId, shard: &mut Shard) {
+    pub(super) fn unsubscribe(&mut self, sub: SubId, now: Time, shard: &mut Shard) {
         self.subscriptions.retain(|reading| {
             if reading.sub == sub {
-                shard.unsubscribe(reading.key);
+                shard.unsubscribe(reading.key, now);
             }
             reading.sub != sub
         });

@@ -2,9 +2,10 @@
 //! that is not exactly what was written at exactly that place.
 
 use bytes::{Buf, BufMut, Bytes};
-use tidings_model::{EventType, Headers, IdempotencyKey, Message, Time, Topic};
+use tidings_model::{EventType, Headers, IdempotencyKey, Manner, Message, Time, Topic};
 
 use super::header::HEADER_BYTES_MAX;
+use super::manner::{read_manner, write_manner};
 use crate::Token;
 
 /// What a record begins with, so that one can be looked for.
@@ -21,6 +22,9 @@ pub(super) const BODY_BYTES_MAX: u32 = 256 << 20;
 
 /// The last record of a batch: only with it the batch was stored.
 const FLAG_BATCH_END: u8 = 1;
+
+/// In the number of headers: how the message is to be delivered stands before them.
+const HAS_MANNER: u16 = 1 << 15;
 
 /// Marks an absent text, which is not an empty one.
 const NONE: u16 = u16::MAX;
@@ -164,7 +168,13 @@ fn write_body(out: &mut Vec<u8>, token: Option<(&Token, u32)>, message: &Message
     write_text(out, message.from.as_deref());
     write_text(out, message.key.as_deref());
     // Headers, like every text here, were bounded when the message was accepted.
-    out.put_u16_le(message.headers.iter().count() as u16);
+    let headers = message.headers.iter().count() as u16;
+    if message.manner == Manner::default() {
+        out.put_u16_le(headers);
+    } else {
+        out.put_u16_le(headers | HAS_MANNER);
+        write_manner(out, &message.manner);
+    }
     for (name, value) in message.headers.iter() {
         write_text(out, Some(name));
         write_text(out, Some(value));
@@ -172,7 +182,7 @@ fn write_body(out: &mut Vec<u8>, token: Option<(&Token, u32)>, message: &Message
     out.put_slice(&message.payload);
 }
 
-fn write_text(out: &mut Vec<u8>, text: Option<&str>) {
+pub(super) fn write_text(out: &mut Vec<u8>, text: Option<&str>) {
     out.put_u16_le(text.map_or(NONE, |text| text.len() as u16));
     out.put_slice(text.unwrap_or_default().as_bytes());
 }
@@ -215,18 +225,33 @@ pub(super) fn read_body(body: &[u8]) -> Option<(u64, Message)> {
     let event_type = EventType::new(read_text(&mut rest)??).ok()?;
     let from = read_text(&mut rest)?.map(Into::into);
     let key = read_text(&mut rest)?.map(Into::into);
+    let count = rest.try_get_u16_le().ok()?;
+    let manner = match count & HAS_MANNER {
+        0 => Manner::default(),
+        _ => read_manner(&mut rest)?,
+    };
     let mut headers = Headers::default();
-    for _ in 0..rest.try_get_u16_le().ok()? {
-        headers.set(read_text(&mut rest)??, read_text(&mut rest)??).ok()?;
+    for _ in 0..count & !HAS_MANNER {
+        headers.add(read_text(&mut rest)??, read_text(&mut rest)??).ok()?;
     }
     let payload = Bytes::copy_from_slice(rest);
-    let message =
-        Message { topic, payload, content_type, event_type, headers, from, key, time, expires };
+    let message = Message {
+        topic,
+        payload,
+        content_type,
+        event_type,
+        headers,
+        from,
+        key,
+        time,
+        expires,
+        manner,
+    };
     Some((previous, message))
 }
 
 /// A text, which may be absent; nothing when the bytes are not right.
-fn read_text<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a str>> {
+pub(super) fn read_text<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a str>> {
     let length = rest.try_get_u16_le().ok()?;
     if length == NONE {
         return Some(None);

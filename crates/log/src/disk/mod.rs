@@ -15,6 +15,7 @@ mod format;
 mod header;
 mod identity;
 mod keeper;
+mod manner;
 mod marks;
 mod newest;
 mod ordered;

@@ -11,8 +11,8 @@ use tidings_log::{
     Threads, Token,
 };
 use tidings_model::{
-    EventType, Headers, IdempotencyKey, LogKind, Mark, Message, Record, Selection, Time, Topic,
-    TopicFilter,
+    EventType, Headers, IdempotencyKey, LogKind, Manner, Mark, Message, Record, Selection, Time,
+    Topic, TopicFilter,
 };
 
 pub(crate) use tidings_testkit::FakeDisk;
@@ -32,6 +32,7 @@ pub(crate) fn message(topic: &str, payload: &str) -> Message {
         key: Some("key".into()),
         time: Time::from_millis(5_000),
         expires: None,
+        manner: Manner::default(),
     }
 }
 

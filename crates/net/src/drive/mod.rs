@@ -5,6 +5,7 @@ pub(crate) mod deflated;
 pub(crate) mod exchange;
 pub(crate) mod frames;
 pub(crate) mod outgoing;
+pub(crate) mod raw;
 pub(crate) mod stream;
 
 use std::rc::Rc;

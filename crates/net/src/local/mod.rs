@@ -154,12 +154,12 @@ impl Local {
 
     /// Ends the subscriptions of a client that goes.
     pub(crate) fn leave(&self, client: &mut Client) {
-        client.leave(&mut self.shard.borrow_mut());
+        client.leave(self.clock.now(), &mut self.shard.borrow_mut());
     }
 
     /// A client's connection has taken everything it was given.
     pub(crate) fn taken(&self, client: &mut Client) {
-        client.taken(&mut self.shard.borrow_mut());
+        client.taken(self.clock.now(), &mut self.shard.borrow_mut());
     }
 
     /// Lends what is written with in one turn.

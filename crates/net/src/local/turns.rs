@@ -226,7 +226,7 @@ mod tests {
             broker: rooms.broker,
             registry: Registry::new(&[], Settings::default()),
             options: Arc::new(Options {
-                listen: ([127, 0, 0, 1], 0).into(),
+                listeners: Vec::new(),
                 threads: 1,
                 connections_max: 10,
                 streams_max: 10,

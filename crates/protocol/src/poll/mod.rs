@@ -263,8 +263,7 @@ impl<F: Format> Protocol for Poll<F> {
             Input::Deadline => self.finish(now, out),
             Input::Closing(_) => self.respond(now, out),
             Input::Ended(_, end) => self.refuse(&ended(end), out),
-            Input::Subscribed(..) | Input::Frame(_) | Input::Published(..) | Input::Managed(..) => {
-            }
+            _ => {}
         }
     }
 }

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use tidings_model::Durability;
 
-use self::Kind::{Address, Choice, Count, Directory, Namespaces, Origins, Size, Span, Switch, Url};
-use super::{Config, Http, Limits, LogFormat, Logging, Rules, Times};
+use self::Kind::{
+    Address, Choice, Count, Directory, Name, Namespaces, Origins, Port, Size, Span, Switch, Url,
+};
+use super::{Config, Http, Limits, LogFormat, Logging, Mqtt, PortChoice, Rules, Times};
 
 /// One key: what it is called and what may stand there.
 pub(super) struct Key<T: 'static = Config> {
@@ -28,6 +30,10 @@ pub(super) struct Key<T: 'static = Config> {
 pub(super) enum Kind<T: 'static> {
     /// An IP address with a port.
     Address(fn(&mut T) -> &mut SocketAddr),
+    /// An IP address with a port, [`AUTO`] or [`NONE`].
+    Port(fn(&mut T) -> &mut PortChoice),
+    /// A text, or [`NONE`].
+    Name(fn(&mut T) -> &mut Option<String>),
     /// A directory, or [`NONE`].
     Directory(fn(&mut T) -> &mut Option<PathBuf>),
     /// A whole number.
@@ -86,6 +92,17 @@ pub(super) static KEYS: &[Key] = &[
         "How long a client may take to send a request head."),
     key("http.body_wait", "30s", Span(1..=HOUR, |c| &mut c.http.body_wait),
         "How long a client may take to send a request body."),
+
+    key("mqtt.listen", "auto", Port(|c| &mut c.mqtt.listen),
+        "Address to listen on for MQTT over TCP. auto: port 1883 beside `listen`, unless another program has it. none: MQTT over WebSocket only."),
+    key("mqtt.connect_wait", "10s", Span(1..=5 * MINUTE, |c| &mut c.mqtt.connect_wait),
+        "How long a client may take to send its CONNECT."),
+    key("mqtt.keep_alive_max", "18h", Span(1..=18 * HOUR, |c| &mut c.mqtt.keep_alive_max),
+        "The longest keep-alive: an MQTT 5 client that asks for more, or for none, is told this one."),
+    key("mqtt.inflight", "1024", Count(1..=65_535, |c| &mut c.mqtt.inflight),
+        "Most messages of QoS 1 and 2 under way to a client, and from it (receive maximum)."),
+    key("mqtt.redirect", "none", Name(|c| &mut c.mqtt.redirect),
+        "Another server, such as other.example.com:1883, that every MQTT 5 client is sent to instead of being served."),
 
     key("limits.message_bytes", "1MiB", Size(1..=64 * MIB, |c| &mut c.limits.message_bytes),
         "Most bytes in one message."),
@@ -176,6 +193,9 @@ pub(super) static NAMESPACE_KEYS: &[Key<Rules>] = &[
 /// The word for no directory or URL at all; a directory of that name is `./none`.
 pub(super) const NONE: &str = "none";
 
+/// The word for what suits.
+pub(super) const AUTO: &str = "auto";
+
 /// Most `[[namespace]]` tables: every new topic is compared with all of them.
 pub(super) const NAMESPACES_MAX: usize = 1000;
 
@@ -191,6 +211,13 @@ pub(super) const BLANK: Config = Config {
         header_bytes_max: 0,
         head_wait: Duration::ZERO,
         body_wait: Duration::ZERO,
+    },
+    mqtt: Mqtt {
+        listen: PortChoice::None,
+        connect_wait: Duration::ZERO,
+        keep_alive_max: Duration::ZERO,
+        inflight: 0,
+        redirect: None,
     },
     limits: Limits {
         message_bytes: 0,

@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub threads: usize,
     /// HTTP itself.
     pub http: Http,
+    /// MQTT.
+    pub mqtt: Mqtt,
     /// What is refused when there is more of it.
     pub limits: Limits,
     /// How long things may take.
@@ -76,6 +78,32 @@ pub(crate) struct Http {
     pub head_wait: Duration,
     /// How long a client may take to send a request body.
     pub body_wait: Duration,
+}
+
+/// Keys of the section `mqtt`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mqtt {
+    /// Where MQTT is spoken over TCP.
+    pub listen: PortChoice,
+    /// How long a client may take to send its CONNECT.
+    pub connect_wait: Duration,
+    /// The longest keep-alive.
+    pub keep_alive_max: Duration,
+    /// Most messages under way to a client, and from it.
+    pub inflight: usize,
+    /// The server that clients are sent to instead.
+    pub redirect: Option<String>,
+}
+
+/// Where something is spoken beside HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PortChoice {
+    /// At its usual port, if that is free.
+    Auto,
+    /// There, or the server does not start.
+    At(SocketAddr),
+    /// Nowhere.
+    None,
 }
 
 /// Keys of the section `limits`.

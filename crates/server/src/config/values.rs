@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::keys::{Key, Kind, NONE};
+use super::PortChoice;
+use super::keys::{AUTO, Key, Kind, NONE};
 use super::units::{UnitError, format_size, format_span, parse_size, parse_span};
 
 /// What is wrong with a value, as the middle of an error line: `not a size`.
@@ -24,6 +25,19 @@ impl<T> Key<T> {
                 let text = text(value).unwrap_or_default();
                 *field(target) = text.parse().map_err(|_| "not an IP address with a port")?;
             }
+            Kind::Port(field) => {
+                *field(target) = match text(value).unwrap_or_default() {
+                    AUTO => PortChoice::Auto,
+                    NONE => PortChoice::None,
+                    text => {
+                        PortChoice::At(text.parse().map_err(|_| "not an IP address with a port")?)
+                    }
+                };
+            }
+            Kind::Name(field) => match text(value) {
+                Some("") | None => return Err("not a text".into()),
+                Some(text) => *field(target) = (text != NONE).then(|| text.to_owned()),
+            },
             Kind::Directory(field) => match text(value) {
                 Some("") => return Err("empty".into()),
                 Some(NONE) => *field(target) = None,
@@ -71,6 +85,10 @@ impl<T> Key<T> {
             Kind::Address(_) => {
                 "one such as \"127.0.0.1:8080\", \"0.0.0.0:8080\" or \"[::]:8080\"".to_owned()
             }
+            Kind::Port(_) => {
+                format!("one such as \"0.0.0.0:1883\", \"{AUTO}\" or \"{NONE}\"")
+            }
+            Kind::Name(_) => format!("a text, or \"{NONE}\""),
             Kind::Directory(_) => format!("the path of a directory, or \"{NONE}\""),
             Kind::Count(range, _) => {
                 format!("a whole number from {} to {}", range.start(), range.end())

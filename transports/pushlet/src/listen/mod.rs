@@ -354,7 +354,7 @@ impl Protocol for Listen {
                 self.closing(come_back, out);
                 Ok(())
             }
-            Input::Managed(..) | Input::Published(..) | Input::Frame(_) => Ok(()),
+            _ => Ok(()),
         };
         if let Err(problem) = done {
             self.refuse(&problem, is_unknown, out);

@@ -49,7 +49,7 @@ pub(crate) fn hold(
             Said::Text(head, body) => pen.text(head, body),
             Said::Binary(payload) => pen.binary(payload),
             Said::Close(reason) => pen.close(reason),
-            Said::Send(_) => {}
+            Said::Send(bytes) => pen.send(bytes),
         }
     }
     let limits = Limits { message_bytes_max: local.options.message_bytes_max };

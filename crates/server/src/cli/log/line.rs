@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use tidings_model::limits::{CONTENT_TYPE_BYTES_MAX, KEY_BYTES_MAX};
 use tidings_model::{
-    EventType, Headers, Message, NameError, Position, Record, Time, Topic, TopicError,
+    EventType, Manner, Message, NameError, Position, Record, Time, Topic, TopicError,
 };
 use tidings_protocol::content;
 use tidings_protocol::event::rfc3339;
+
+use super::manner::{BadHeaders, HeaderLines, MannerLine};
 
 /// A line as it is written.
 #[derive(Serialize)]
@@ -33,8 +34,10 @@ struct Written<'a> {
     content_type: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    headers: Map<String, Value>,
+    #[serde(skip_serializing_if = "HeaderLines::is_empty")]
+    headers: HeaderLines,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manner: Option<MannerLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encoding: Option<&'static str>,
     data: Data<'a>,
@@ -61,7 +64,6 @@ impl Serialize for Data<'_> {
 pub(super) fn write(record: &Record, out: &mut Vec<u8>) -> serde_json::Result<()> {
     let message = &*record.message;
     let data = data(&message.content_type, &message.payload);
-    let headers = message.headers.iter().map(|(name, value)| (name.to_owned(), value.into()));
     let line = Written {
         topic: message.topic.as_str(),
         position: Position::at(record.log, record.mark).to_string(),
@@ -71,7 +73,8 @@ pub(super) fn write(record: &Record, out: &mut Vec<u8>) -> serde_json::Result<()
         from: message.from.as_deref(),
         content_type: &message.content_type,
         key: message.key.as_deref(),
-        headers: headers.collect(),
+        headers: HeaderLines::of(&message.headers),
+        manner: MannerLine::of(&message.manner),
         encoding: matches!(data, Data::Base64(_)).then_some("base64"),
         data,
     };
@@ -111,7 +114,8 @@ struct Read<'a> {
     content_type: Option<String>,
     key: Option<String>,
     #[serde(default)]
-    headers: Map<String, Value>,
+    headers: HeaderLines,
+    manner: Option<MannerLine>,
     encoding: Option<String>,
     #[serde(borrow)]
     data: &'a RawValue,
@@ -134,6 +138,8 @@ pub(super) enum LineError {
     Time(&'static str, String),
     #[error("headers: the value of {0:?} is not a text")]
     Header(String),
+    #[error("manner: quality must be 0, 1 or 2, and correlationData base64")]
+    Manner,
     #[error("encoding: {0:?} is unknown; only base64 is there")]
     Encoding(String),
     #[error("data: it is not base64: {0}")]
@@ -165,11 +171,14 @@ pub(super) fn read(line: &[u8], now: Time) -> Result<Message, LineError> {
     bounded("key", read.key.as_deref(), KEY_BYTES_MAX)?;
     bounded("from", read.from.as_deref(), KEY_BYTES_MAX)?;
     let (payload, natural) = payload(&read)?;
-    let mut headers = Headers::default();
-    for (name, value) in &read.headers {
-        let value = value.as_str().ok_or_else(|| LineError::Header(name.clone()))?;
-        headers.set(name, value).map_err(|error| LineError::Name("headers", error))?;
-    }
+    let headers = read.headers.read().map_err(|bad| match bad {
+        BadHeaders::Name(error) => LineError::Name("headers", error),
+        BadHeaders::NotText(name) => LineError::Header(name),
+    })?;
+    let manner = match read.manner {
+        None => Manner::default(),
+        Some(line) => line.read().ok_or(LineError::Manner)?,
+    };
     Ok(Message {
         topic: Topic::new(&read.topic)?,
         payload: payload.into_owned().into(),
@@ -183,6 +192,7 @@ pub(super) fn read(line: &[u8], now: Time) -> Result<Message, LineError> {
         key: read.key.map(Into::into),
         time: read.time.map_or(Ok(now), |text| time("time", text))?,
         expires: read.expires.map(|text| time("expires", text)).transpose()?,
+        manner,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidings_model::{LogKind, Mark};
+use tidings_model::{Headers, LogKind, Manner, Mark};
 
 use super::*;
 
@@ -19,6 +19,7 @@ fn message(content_type: &str, payload: &[u8]) -> Message {
         key: None,
         time: Time::from_millis(1_700_000_000_001),
         expires: None,
+        manner: Manner::default(),
     }
 }
 
@@ -118,7 +119,8 @@ fn what_is_no_message_is_told() {
         (
             "{\"topic\":\"t\",\"data\":1,\"tpye\":\"x\"}",
             "column 28: unknown field `tpye`, expected one of `topic`, `position`, `time`, \
-             `expires`, `type`, `from`, `contentType`, `key`, `headers`, `encoding`, `data`",
+             `expires`, `type`, `from`, `contentType`, `key`, `headers`, `manner`, \
+             `encoding`, `data`",
         ),
         (
             "{\"topic\":\"a//b\",\"data\":1}",

@@ -8,6 +8,7 @@ mod export;
 mod human;
 mod import;
 mod line;
+mod manner;
 mod reading;
 mod stats;
 

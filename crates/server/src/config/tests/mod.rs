@@ -83,6 +83,8 @@ fn a_later_source_wins() {
 fn sample<T>(kind: &Kind<T>) -> &'static str {
     match kind {
         Kind::Address(_) => "[::1]:9",
+        Kind::Port(_) => "[::1]:9",
+        Kind::Name(_) => "other.example.com",
         Kind::Directory(_) => "/srv/tidings",
         Kind::Count(..) => "321",
         Kind::Size(range, _) if *range.end() > 64 << 20 => "77MiB",

@@ -1,0 +1,68 @@
+//! What changes of a subscription while it lives.
+
+use std::sync::Arc;
+
+use tidings_log::Cursor;
+use tidings_model::{
+    Exposure, Keep, LogKind, Mark, PerLog, Position, Refusal, Selection, Time, TopicFilter,
+};
+
+use super::{Shard, SubKey};
+use crate::sessions::SaveDone;
+use crate::subscription::Place;
+
+impl Shard {
+    /// Has a subscription read what is allowed of these instead of what it reads. Whatever it did
+    /// not read before it reads from where it stands; the position says from where on that is news.
+    /// A session changes with its subscription, but is not stored.
+    /// Nothing when there is no such subscription.
+    pub fn select(
+        &mut self,
+        key: SubKey,
+        filters: Vec<TopicFilter>,
+    ) -> Option<(Position, Vec<(TopicFilter, Refusal)>)> {
+        let namespaces = Arc::clone(self.broker.namespaces());
+        let (mut allowed, mut refused) = (Vec::with_capacity(filters.len()), Vec::new());
+        for filter in filters {
+            match namespaces.check_subscribe(&filter, Exposure::Private) {
+                Ok(()) => allowed.push(filter),
+                Err(refusal) => refused.push((filter, refusal)),
+            }
+        }
+        let reads = PerLog::from_fn(|log| allowed.iter().any(|f| namespaces.reaches(f, log)));
+        let selection = Selection::new(allowed.iter().cloned());
+        let selection = self.shared(selection.reaching(namespaces.readable(Exposure::Private)));
+        let end = self.broker.end();
+        let subscription = self.subscriptions.get_mut(key.0)?;
+        for log in LogKind::ALL.into_iter().filter(|&log| reads[log]) {
+            if subscription.places[log].is_none()
+                && let Some(Mark { epoch, offset }) = end.get(log)
+            {
+                let told = self.broker.log(log).trims();
+                subscription.places[log] = Some(Place { epoch, cursor: Cursor { offset, told } });
+            }
+        }
+        if let Some(attached) = &subscription.attached {
+            attached.reads(allowed);
+        }
+        let before = std::mem::replace(&mut subscription.selection, Arc::clone(&selection));
+        self.index.remove(&before, key.0);
+        self.index.insert(&selection, key.0);
+        Some((end, refused))
+    }
+
+    /// Lets so many more events be read for a subscription; it is ready again.
+    pub fn allow(&mut self, key: SubKey, events: u32) {
+        if let Some(subscription) = self.subscriptions.get_mut(key.0) {
+            subscription.left = Some(events);
+        }
+    }
+
+    /// Keeps what a machine says of the session that a subscription is.
+    pub fn keep(&mut self, key: SubKey, keep: Keep, now: Time, done: Option<SaveDone>) {
+        let attached = self.subscriptions.get(key.0).and_then(|s| s.attached.as_ref());
+        if let Some(attached) = attached {
+            attached.keep(&self.broker, keep, now, done);
+        }
+    }
+}
