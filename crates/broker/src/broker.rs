@@ -13,7 +13,8 @@ use crate::idempotency::{Seen, Window, fingerprint};
 use crate::namespace::Namespaces;
 use crate::retained::{self, Retained};
 use crate::sessions::{Eviction, SessionLimits, Sessions};
-use crate::shard::{Inbox, Shard};
+use crate::shard::{Inbox, Shard, SubKey};
+use crate::shares::Shares;
 
 /// The logs there are, one of each kind.
 pub type Logs = PerLog<Arc<dyn Log>>;
@@ -68,6 +69,7 @@ struct Shared {
     window: Mutex<Window>,
     sessions: Sessions,
     retained: Retained,
+    shares: Shares,
     loader: Loader,
     shards: Mutex<Vec<ShardBell>>,
 }
@@ -106,6 +108,7 @@ impl Broker {
             window: Mutex::new(window),
             sessions: Sessions::new(limits.sessions),
             retained: Retained::default(),
+            shares: Shares::default(),
             loader,
             shards: Mutex::new(Vec::new()),
         });
@@ -120,6 +123,7 @@ impl Broker {
         let broker = Broker { shared };
         broker.load_sessions(now);
         broker.load_retained();
+        broker.load_shares();
         broker
     }
 
@@ -226,6 +230,7 @@ impl Broker {
         }
         self.expire_sessions(now);
         self.save_sessions(now);
+        self.save_shares(now);
         self.publish_wills(now)
     }
 
@@ -242,6 +247,17 @@ impl Broker {
 
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.shared.sessions
+    }
+
+    /// Has a subscription's thread look at it.
+    pub(crate) fn wake(&self, shard: usize, key: SubKey) {
+        if let Some(bell) = lock(&self.shared.shards).get(shard) {
+            bell.inbox.wake(key);
+        }
+    }
+
+    pub(crate) fn shares(&self) -> &Shares {
+        &self.shared.shares
     }
 
     pub(crate) fn retained(&self) -> &Retained {

@@ -11,6 +11,7 @@ mod namespace;
 mod retained;
 mod sessions;
 mod shard;
+mod shares;
 mod subscription;
 
 pub use broker::{Broker, Done, Limits, Loader, Logs};

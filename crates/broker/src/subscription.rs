@@ -10,6 +10,7 @@ use tidings_model::{
 
 use crate::sessions::Attached;
 use crate::shard::{Loaded, Owner, Pace};
+use crate::shares::Membership;
 
 /// A reader that wants only the latest is read further ahead, so that more is skipped.
 const LATEST_FACTOR: usize = 16;
@@ -32,6 +33,8 @@ pub(crate) struct Subscription {
     pub(crate) left: Option<u32>,
     /// The session that it is.
     pub(crate) attached: Option<Box<Attached>>,
+    /// Its part in a share, from which it has what it is given.
+    pub(crate) membership: Option<Box<Membership>>,
 }
 
 /// A reader's place in one log.

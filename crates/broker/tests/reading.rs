@@ -49,6 +49,7 @@ fn options(filters: &[&str], since: Since, slow: Slow, window: Option<u32>) -> S
         window,
         limit: None,
         session: None,
+        share: None,
         exposure: Exposure::Private,
     }
 }

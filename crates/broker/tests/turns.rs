@@ -117,6 +117,7 @@ impl House {
             window: None,
             limit: None,
             session: None,
+            share: None,
             exposure: Exposure::Private,
         };
         self.shard.subscribe(owner, options, NOW).result.unwrap().0

@@ -176,6 +176,7 @@ impl Wish {
             window: None,
             limit: Some(EVENTS_MAX),
             session: ask::session(session, None, None)?,
+            share: None,
             exposure: Exposure::Private,
         };
         Ok(Some(Wish { form, options }))

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use tidings_model::{GapReason, Record, Time};
 
-use crate::ReadEnd;
 use crate::disk::Cold;
+use crate::{Cursor, ReadEnd};
 
 /// What [`Log::find`](crate::Log::find) has found. It can be taken to any thread.
 pub struct Found {
@@ -34,6 +34,11 @@ impl Found {
     /// Whether all of it is in memory: then [`load`](Found::load) waits for nothing.
     pub fn is_hot(&self) -> bool {
         self.cold.is_none()
+    }
+
+    /// Whether a read from this place has come to nothing at all.
+    pub fn is_nothing_after(&self, from: Cursor) -> bool {
+        self.len() == 0 && self.end.through <= from.offset
     }
 
     /// Puts what was found and has not expired into `records`, in order, and says how the read

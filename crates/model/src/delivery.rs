@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::filter::TopicFilter;
 use crate::position::{LogKind, Position};
 use crate::record::Record;
-use crate::session::{SessionName, SessionOptions};
+use crate::session::{SessionName, SessionOptions, Sharing};
 use crate::topic::Topic;
 
 /// Where a new subscription begins to read.
@@ -61,6 +61,8 @@ pub struct SubscribeOptions {
     pub limit: Option<u32>,
     /// The durable session that it is to be.
     pub session: Option<SessionOptions>,
+    /// The share that it is to be a member of, instead of a reader of its own.
+    pub share: Option<Box<Sharing>>,
     /// Who can read along.
     pub exposure: Exposure,
 }

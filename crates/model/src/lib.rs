@@ -28,7 +28,7 @@ pub use record::{Encoding, Record};
 pub use selection::{Interest, Readable, Selection};
 pub use session::{
     AckMode, Keep, Manage, Managed, Resumed, SessionEnd, SessionInfo, SessionName,
-    SessionNameError, SessionOptions, Will,
+    SessionNameError, SessionOptions, Share, Sharing, Will,
 };
 pub use time::Time;
 pub use topic::{Topic, TopicError};

@@ -78,6 +78,24 @@ impl AckMode {
     }
 }
 
+/// Several subscriptions that get each message once between them (MQTT 5 section 4.8.2).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share {
+    /// What they call themselves: text without `/` and control characters.
+    pub name: Box<str>,
+    /// What they read.
+    pub filter: TopicFilter,
+}
+
+/// Which share a subscription is to be a member of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// The share's name; its filter is the subscription's only one.
+    pub name: Box<str>,
+    /// The session that stays a member while nobody is connected to it.
+    pub session: Option<SessionName>,
+}
+
 /// Which session a subscription is to be, and how. What is left out stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionOptions {

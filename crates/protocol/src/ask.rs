@@ -79,6 +79,7 @@ impl Ask {
             window: None,
             limit: self.limit,
             session: self.session.take(),
+            share: None,
             exposure: self.exposure,
         };
         Output::Subscribe(sub, options)

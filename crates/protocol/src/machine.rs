@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tidings_model::{
-    ComeBack, Delivery, IdempotencyKey, Keep, Manage, Managed, Message, Position, Published,
-    Record, Refusal, Resumed, SessionEnd, SubscribeOptions, Time, Topic, TopicFilter,
+    ComeBack, Delivery, IdempotencyKey, Keep, LogKind, Manage, Managed, Mark, Message, Position,
+    Published, Record, Refusal, Resumed, SessionEnd, SubscribeOptions, Time, Topic, TopicFilter,
 };
 
 use crate::request::{Request, Response};
@@ -110,6 +110,8 @@ pub enum Output {
     Unsubscribe(SubId),
     /// Everything of the subscription up to this position has arrived for good.
     Ack(SubId, Position),
+    /// A message that was dealt out to the subscription, which is a member of a share, has arrived.
+    Settle(SubId, LogKind, Mark),
     /// Keep this of the session that the subscription is. With a ticket it is stored at once and
     /// answered by `Input::Managed`, otherwise when there is time.
     Keep(SubId, Keep, Option<Ticket>),

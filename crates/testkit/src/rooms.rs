@@ -126,6 +126,7 @@ impl Rooms {
             window: None,
             limit: None,
             session: Some(SessionOptions { name, acks, expiry: None, fresh: false, will: None }),
+            share: None,
             exposure: Exposure::Private,
         };
         let Subscribed { result, unsaved, .. } = self.shard.subscribe(u64::MAX, options, self.now);

@@ -88,7 +88,8 @@ impl Machine {
         }
         let name = session_name(&connect.client_id)?;
         let expiry = self.expiry(&connect, &mut properties);
-        self.link = self.link_of(&connect, expiry, &properties);
+        let session = (!expiry.is_zero()).then(|| name.clone());
+        self.link = self.link_of(&connect, session, &properties);
         let will = connect.will.take().map(|will| self.will(will, turn)).transpose()?;
         // A session that was there may have messages at once.
         let limit = (!connect.clean_start).then_some(u32::from(self.link.receive_max));
@@ -108,6 +109,7 @@ impl Machine {
             window: None,
             limit,
             session: Some(session),
+            share: None,
             exposure: Exposure::Private,
         };
         self.stage = Stage::Opening(Box::new(Opening { properties, ..Opening::default() }));
@@ -127,7 +129,6 @@ impl Machine {
                 .and_then(NonZeroU32::new),
             topic_alias_maximum: INCOMING_MAX,
             server_keep_alive: is_too_long.then_some(longest),
-            shared_subscription_available: Some(false),
             ..ConnAckProperties::default()
         }
     }
@@ -155,7 +156,12 @@ impl Machine {
         }
     }
 
-    fn link_of(&self, connect: &Connect, expiry: Duration, offer: &ConnAckProperties) -> Link {
+    fn link_of(
+        &self,
+        connect: &Connect,
+        session: Option<SessionName>,
+        offer: &ConnAckProperties,
+    ) -> Link {
         let keep_alive = offer.server_keep_alive.unwrap_or(connect.keep_alive);
         let patience = Duration::from_millis(u64::from(keep_alive) * 1500);
         let properties = &connect.properties;
@@ -163,7 +169,7 @@ impl Machine {
         Link {
             version: connect.version,
             explains: properties.request_problem_information,
-            is_lasting: !expiry.is_zero(),
+            session,
             patience: (!patience.is_zero()).then_some(patience),
             receive_max: receive_max.min(self.settings.inflight_max),
             packet_bytes_max: properties.maximum_packet_size.map_or(u32::MAX, NonZeroU32::get),
@@ -237,6 +243,9 @@ impl Machine {
             work.flights.arrived = notes.arrived;
             work.flights.released = notes.released;
             work.received = notes.received;
+        }
+        for (name, filter) in notes.shared {
+            self.join(name, filter, turn);
         }
         for recalling in notes.recalling {
             let of = self.filters.iter().find(|filter| filter.filter == recalling.filter).cloned();

@@ -83,6 +83,7 @@ impl Machine {
             self.work().held.pop_front();
         }
         self.pump_recalls(turn);
+        self.pump_shared(turn);
         let most = usize::from(self.link.receive_max);
         let Some(allowed) = self.allowed else { return };
         let room = self.any_work().map_or(most, |work| {
@@ -264,6 +265,9 @@ impl Machine {
             self.position = position;
         }
         turn.is_changed |= acked != Acked::Unknown;
+        if let Acked::Dealt(sub, log, mark) = acked {
+            turn.out.push(Output::Settle(sub, log, mark));
+        }
         acked
     }
 }

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use tidings_model::{LogKind, Mark, Position, Record};
 use tidings_mqtt_codec::{PacketId, QoS};
+use tidings_protocol::SubId;
 
 /// How many packet identifiers there are.
 const IDS: u64 = 65_535;
@@ -33,6 +34,8 @@ pub(crate) struct Flight {
     /// Where the client stands once it and everything before it has arrived.
     position: Position,
     is_done: bool,
+    /// The shared subscription that it was dealt to.
+    sub: Option<SubId>,
 }
 
 /// A message that has arrived, though one before it has not.
@@ -47,8 +50,8 @@ pub(crate) struct Arrived {
 pub(crate) struct Flights {
     /// What was read in order, the oldest first.
     ordered: VecDeque<Flight>,
-    /// What topics said to begin with, in no order.
-    recalled: Vec<Flight>,
+    /// What topics said to begin with, and what was dealt out, in no order.
+    others: Vec<Flight>,
     /// Packet identifiers of messages that have arrived and are not yet released by the client
     /// (PUBREL was sent, PUBCOMP is to come).
     pub(crate) released: Vec<PacketId>,
@@ -67,8 +70,8 @@ pub(crate) enum Acked {
     Unknown,
     /// The message has arrived.
     Arrived,
-    /// And it was one of those that topics said to begin with.
-    Recalled,
+    /// And it was dealt to this shared subscription, from this place.
+    Dealt(SubId, LogKind, Mark),
 }
 
 impl Flights {
@@ -79,7 +82,7 @@ impl Flights {
 
     /// How many are remembered, those included that have arrived.
     pub(crate) fn len(&self) -> usize {
-        self.ordered.len() + self.recalled.len() + self.released.len()
+        self.ordered.len() + self.others.len() + self.released.len()
     }
 
     /// Whether a message's packet identifier is another's just now.
@@ -97,7 +100,7 @@ impl Flights {
             && self.ordered.front().is_none_or(near)
             && self.ordered.back().is_none_or(near);
         (!all_near && self.ordered.iter().any(|flight| flight.id == id && !flight.is_done))
-            || self.recalled.iter().any(|flight| flight.id == id && !flight.is_done)
+            || self.others.iter().any(|flight| flight.id == id && !flight.is_done)
             || self.released.contains(&id)
     }
 
@@ -122,7 +125,7 @@ impl Flights {
             Some(_) => {
                 let (id, qos, is_done) = (packet_id(record), QoS::AtMostOnce, true);
                 let (log, mark) = (record.log, record.mark);
-                self.push(Flight { id, qos, log, mark, position, is_done });
+                self.push(Flight { id, qos, log, mark, position, is_done, sub: None });
             }
         }
     }
@@ -145,14 +148,25 @@ impl Flights {
     /// Something that a topic says was sent.
     pub(crate) fn sent_recalled(&mut self, record: &Record, qos: QoS) -> PacketId {
         let flight = self.flight(record, qos, Position::default());
-        self.recalled.push(flight);
+        self.others.push(flight);
         flight.id
+    }
+
+    /// Something that was dealt out was sent.
+    pub(crate) fn sent_dealt(&mut self, record: &Record, qos: QoS, sub: SubId) {
+        let flight = self.flight(record, qos, Position::default());
+        self.others.push(Flight { sub: Some(sub), ..flight });
+    }
+
+    /// How much is under way that was dealt to a shared subscription.
+    pub(crate) fn dealt(&self, sub: SubId) -> usize {
+        self.others.iter().filter(|flight| flight.sub == Some(sub)).count()
     }
 
     fn flight(&mut self, record: &Record, qos: QoS, position: Position) -> Flight {
         self.open += 1;
         let (id, log, mark) = (packet_id(record), record.log, record.mark);
-        Flight { id, qos, log, mark, position, is_done: false }
+        Flight { id, qos, log, mark, position, is_done: false, sub: None }
     }
 
     /// The client has said that a message has arrived: PUBACK for QoS 1, PUBREC for QoS 2.
@@ -163,12 +177,17 @@ impl Flights {
             self.open -= 1;
             return Acked::Arrived;
         }
-        match self.recalled.iter_mut().find(|flight| is_it(flight)) {
-            None => Acked::Unknown,
-            Some(flight) => {
-                flight.is_done = true;
-                self.open -= 1;
-                Acked::Recalled
+        let Some(place) = self.others.iter().position(is_it) else { return Acked::Unknown };
+        self.open -= 1;
+        let Flight { sub, log, mark, .. } = self.others[place];
+        match sub {
+            Some(sub) => {
+                self.others.swap_remove(place);
+                Acked::Dealt(sub, log, mark)
+            }
+            None => {
+                self.others[place].is_done = true;
+                Acked::Arrived
             }
         }
     }
@@ -185,9 +204,10 @@ impl Flights {
 
     /// Whether everything has arrived that topics said; then it is forgotten.
     pub(crate) fn land_recalled(&mut self) -> bool {
-        let all = self.recalled.iter().all(|flight| flight.is_done);
+        let mut recalled = self.others.iter().filter(|flight| flight.sub.is_none());
+        let all = recalled.all(|flight| flight.is_done);
         if all {
-            self.recalled.clear();
+            self.others.retain(|flight| flight.sub.is_some());
         }
         all
     }
@@ -202,7 +222,7 @@ impl Flights {
         let done = self
             .ordered
             .iter()
-            .chain(&self.recalled)
+            .chain(&self.others)
             .filter(|f| f.is_done && f.qos > QoS::AtMostOnce);
         let now = done.map(|&Flight { log, mark, .. }| Arrived { log, mark });
         now.chain(self.arrived.iter().copied())

@@ -111,7 +111,7 @@ impl Machine {
         let Some(batch) = self.any_work().and_then(|work| work.batch.take()) else { return };
         let Batch { qos, messages, ids, .. } = batch;
         let ticket = self.ticket();
-        let with_session = qos == QoS::ExactlyOnce && self.link.is_lasting;
+        let with_session = qos == QoS::ExactlyOnce && self.link.is_lasting();
         let work = self.work();
         if qos == QoS::ExactlyOnce {
             work.received.extend(&ids);

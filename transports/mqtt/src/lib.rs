@@ -15,6 +15,7 @@ mod message;
 mod names;
 mod notes;
 mod recall;
+mod shared;
 mod subscribe;
 mod turn;
 mod work;

@@ -16,6 +16,7 @@ use tidings_protocol::{
 use crate::connect::Opening;
 use crate::filters::Filters;
 use crate::notes::Notes;
+use crate::shared::SharedFilter;
 use crate::turn::{Link, Turn};
 use crate::work::Work;
 
@@ -32,6 +33,10 @@ pub(crate) struct Machine {
     pub(crate) stage: Stage,
     pub(crate) link: Link,
     pub(crate) filters: Filters,
+    /// Subscriptions that are shared with other clients.
+    pub(crate) shared: Vec<SharedFilter>,
+    /// Names of subscriptions with the broker that were given.
+    pub(crate) subs: u32,
     /// Everything up to here has arrived at the client for good.
     pub(crate) position: Position,
     /// What lies before this was published while the client was away.
@@ -66,7 +71,7 @@ impl Machine {
             link: Link {
                 version: Version::V311,
                 explains: true,
-                is_lasting: false,
+                session: None,
                 patience: None,
                 heard: Time::default(),
                 receive_max: 0,
@@ -75,6 +80,8 @@ impl Machine {
                 origin: NonZeroU64::MIN,
             },
             filters: Filters::default(),
+            shared: Vec::new(),
+            subs: SUB.0,
             position: Position::default(),
             resumed: Position::default(),
             allowed: None,
@@ -203,7 +210,7 @@ impl Machine {
     /// The client goes of its own will (section 3.14).
     fn disconnect(&mut self, disconnect: &Disconnect, turn: &mut Turn<'_>) {
         let expiry = disconnect.session_expiry.map(|seconds| self.span(seconds));
-        if expiry.is_some_and(|expiry| !expiry.is_zero()) && !self.link.is_lasting {
+        if expiry.is_some_and(|expiry| !expiry.is_zero()) && !self.link.is_lasting() {
             let why = "a session that ends with its connection cannot be kept any more";
             return self.fail(ReasonCode::ProtocolError, why, turn);
         }
@@ -263,6 +270,8 @@ impl Machine {
     pub(crate) fn notes(&self) -> Bytes {
         let mut notes =
             Notes { filters: self.filters.iter().cloned().collect(), ..Notes::default() };
+        let shared = self.shared.iter().map(|one| (one.name.clone(), one.filter.clone()));
+        notes.shared = shared.collect();
         if let Some(work) = &self.work {
             work.note(&mut notes);
         }
@@ -273,7 +282,7 @@ impl Machine {
     fn finish(&mut self, mut turn: Turn<'_>) {
         self.pump(&mut turn);
         let stored = turn.take_stored();
-        if self.link.is_lasting && (turn.is_changed || !stored.is_empty()) {
+        if self.link.is_lasting() && (turn.is_changed || !stored.is_empty()) {
             let (position, notes) = (self.position, self.notes());
             let keep = Keep { position, notes, ..Keep::default() };
             let ticket = (!stored.is_empty()).then(|| {
@@ -341,8 +350,12 @@ impl Protocol for Machine {
                 self.fail(ReasonCode::ProtocolError, why, turn_ref);
             }
             Input::Resumed(_, resumed) => self.resumed(resumed),
-            Input::Subscribed(_, result, _) => self.subscribed(result, turn_ref),
+            Input::Subscribed(SUB, result, _) => self.subscribed(result, turn_ref),
+            Input::Subscribed(sub, result, _) => self.joined(sub, result),
             Input::Selected(_, since, refused) => self.selected(since, refused, turn_ref),
+            Input::Deliveries { sub, deliveries, .. } if sub != SUB => {
+                self.dealt(sub, deliveries);
+            }
             Input::Deliveries { deliveries, position, .. } => {
                 self.deliver(deliveries, position, turn_ref);
             }

@@ -29,6 +29,8 @@ pub(crate) struct Recalling {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Notes {
     pub(crate) filters: Vec<Filter>,
+    /// Shared subscriptions, by what their members call themselves.
+    pub(crate) shared: Vec<(Box<str>, Filter)>,
     /// What arrived though something before it has not.
     pub(crate) arrived: Vec<Arrived>,
     /// Packet identifiers of messages to the client whose PUBCOMP is to come.
@@ -44,19 +46,12 @@ impl Notes {
         let mut out = vec![VERSION];
         out.put_u16(self.filters.len() as u16);
         for filter in &self.filters {
-            write_text(&mut out, filter.filter.as_str());
-            let flag = |is: bool, flag: u8| if is { flag } else { 0 };
-            out.put_u8(
-                filter.qos as u8
-                    | flag(filter.no_local, NO_LOCAL)
-                    | flag(filter.retain_as_published, RETAIN_AS_PUBLISHED)
-                    | flag(filter.id.is_some(), HAS_ID),
-            );
-            if let Some(id) = filter.id {
-                out.put_u32(id);
-            }
-            let since = filter.since.unwrap_or_default();
-            write_text(&mut out, &since.to_string());
+            write_filter(&mut out, filter);
+        }
+        out.put_u16(self.shared.len() as u16);
+        for (name, filter) in &self.shared {
+            write_text(&mut out, name);
+            write_filter(&mut out, filter);
         }
         out.put_u16(self.arrived.len() as u16);
         for Arrived { log, mark } in &self.arrived {
@@ -89,6 +84,9 @@ impl Notes {
             notes.filters.push(read_filter(from)?);
         }
         for _ in 0..from.try_get_u16().ok()? {
+            notes.shared.push((read_text(from)?.into(), read_filter(from)?));
+        }
+        for _ in 0..from.try_get_u16().ok()? {
             let log = *LogKind::ALL.get(usize::from(from.try_get_u8().ok()?))?;
             let (epoch, offset) = (from.try_get_u32().ok()?, from.try_get_u64().ok()?);
             notes.arrived.push(Arrived { log, mark: Mark { epoch, offset } });
@@ -108,6 +106,22 @@ impl Notes {
         }
         from.is_empty().then_some(notes)
     }
+}
+
+fn write_filter(out: &mut Vec<u8>, filter: &Filter) {
+    let flag = |is: bool, flag: u8| if is { flag } else { 0 };
+    write_text(out, filter.filter.as_str());
+    out.put_u8(
+        filter.qos as u8
+            | flag(filter.no_local, NO_LOCAL)
+            | flag(filter.retain_as_published, RETAIN_AS_PUBLISHED)
+            | flag(filter.id.is_some(), HAS_ID),
+    );
+    if let Some(id) = filter.id {
+        out.put_u32(id);
+    }
+    let since = filter.since.unwrap_or_default();
+    write_text(out, &since.to_string());
 }
 
 fn read_filter(from: &mut &[u8]) -> Option<Filter> {
@@ -149,15 +163,17 @@ mod tests {
     fn notes_come_back_as_they_were() {
         let mark = Mark { epoch: 7, offset: 1 << 40 };
         let id = |number| PacketId::new(number).unwrap();
+        let filter = Filter {
+            filter: TopicFilter::new("a/*/**").unwrap(),
+            qos: QoS::ExactlyOnce,
+            no_local: true,
+            retain_as_published: true,
+            id: Some(268_435_455),
+            since: Some(Position::at(LogKind::Volatile, mark)),
+        };
         let notes = Notes {
-            filters: vec![Filter {
-                filter: TopicFilter::new("a/*/**").unwrap(),
-                qos: QoS::ExactlyOnce,
-                no_local: true,
-                retain_as_published: true,
-                id: Some(268_435_455),
-                since: Some(Position::at(LogKind::Volatile, mark)),
-            }],
+            filters: vec![filter.clone()],
+            shared: vec![("workers".into(), filter)],
             arrived: vec![Arrived { log: LogKind::Durable, mark }],
             released: vec![id(1), id(65_535)],
             received: vec![id(9)],

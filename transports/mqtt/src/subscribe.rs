@@ -13,18 +13,20 @@ use crate::machine::{Machine, SUB};
 use crate::names;
 use crate::recall::Recall;
 use crate::turn::Turn;
-use crate::work::Selecting;
+use crate::work::{Asked, Selecting};
 
 impl Machine {
     pub(crate) fn subscribe(&mut self, subscribe: Subscribe, turn: &mut Turn<'_>) {
         let Subscribe { packet_id, subscription_id, filters: asked, .. } = subscribe;
         let (mut filters, mut recalls) = (Vec::with_capacity(asked.len()), Vec::new());
         for one in asked {
-            let answer = self.subscribe_one(&one, subscription_id, &mut recalls);
-            filters.push(match answer {
-                Ok(filter) => (Some(filter), ReasonCode::granted(one.qos)),
-                Err(reason) => (None, reason),
-            });
+            let asked = match Shared::parse(&one.filter) {
+                Ok(None) => self.subscribe_one(&one, subscription_id, &mut recalls),
+                Ok(Some(shared)) => self.subscribe_shared(shared, &one, subscription_id, turn),
+                Err(_) => Err(ReasonCode::TopicFilterInvalid),
+            };
+            let refused = |reason| Asked { filter: None, sub: None, reason };
+            filters.push(asked.unwrap_or_else(refused));
         }
         self.select(Selecting { packet_id, is_subscribe: true, filters, recalls }, turn);
     }
@@ -34,13 +36,11 @@ impl Machine {
         asked: &SubscribeFilter,
         id: Option<u32>,
         recalls: &mut Vec<Filter>,
-    ) -> Result<TopicFilter, ReasonCode> {
-        if !matches!(Shared::parse(&asked.filter), Ok(None)) {
-            return Err(ReasonCode::SharedSubscriptionsNotSupported);
-        }
+    ) -> Result<Asked, ReasonCode> {
         let filter = names::filter(&asked.filter).map_err(|_| ReasonCode::TopicFilterInvalid)?;
         let is_known = self.filters.iter().any(|known| known.filter == filter);
-        if !is_known && self.filters.len() >= self.settings.subscriptions_max {
+        let count = self.filters.len() + self.shared.len();
+        if !is_known && count >= self.settings.subscriptions_max {
             return Err(ReasonCode::QuotaExceeded);
         }
         let made = Filter::new(filter.clone(), asked, id);
@@ -53,23 +53,35 @@ impl Machine {
         if wants_retained {
             recalls.push(made);
         }
-        Ok(filter)
+        Ok(Asked { filter: Some(filter), sub: None, reason: ReasonCode::granted(asked.qos) })
+    }
+
+    fn subscribe_shared(
+        &mut self,
+        shared: Shared<'_>,
+        asked: &SubscribeFilter,
+        id: Option<u32>,
+        turn: &mut Turn<'_>,
+    ) -> Result<Asked, ReasonCode> {
+        let (sub, granted) = self.share(shared, asked, id, turn)?;
+        Ok(Asked { filter: None, sub, reason: ReasonCode::granted(granted) })
     }
 
     pub(crate) fn unsubscribe(&mut self, unsubscribe: Unsubscribe, turn: &mut Turn<'_>) {
         let Unsubscribe { packet_id, filters: asked, .. } = unsubscribe;
         let mut filters = Vec::with_capacity(asked.len());
         for text in asked {
+            if let Ok(Some(shared)) = Shared::parse(&text) {
+                let was_there = self.unshare(shared, turn);
+                filters.push(Asked { filter: None, sub: None, reason: reason(was_there) });
+                continue;
+            }
             let filter = names::filter(&text).ok();
             let was_there = filter.as_ref().is_some_and(|filter| self.filters.remove(filter));
             if let (Some(filter), Some(work)) = (&filter, self.any_work()) {
                 work.recalls.retain(|recall| recall.filter.filter != *filter);
             }
-            let reason = match was_there {
-                true => ReasonCode::Success,
-                false => ReasonCode::NoSubscriptionExisted,
-            };
-            filters.push((None, reason));
+            filters.push(Asked { filter: None, sub: None, reason: reason(was_there) });
         }
         let recalls = Vec::new();
         self.select(Selecting { packet_id, is_subscribe: false, filters, recalls }, turn);
@@ -100,14 +112,14 @@ impl Machine {
         };
         for (filter, _) in refused {
             self.filters.remove(filter);
-            for (asked, reason) in &mut selecting.filters {
-                if asked.as_ref() == Some(filter) {
-                    *reason = ReasonCode::NotAuthorized;
+            for asked in &mut selecting.filters {
+                if asked.filter.as_ref() == Some(filter) {
+                    asked.reason = ReasonCode::NotAuthorized;
                 }
             }
             selecting.recalls.retain(|recall| recall.filter != *filter);
         }
-        let reasons: Vec<_> = selecting.filters.iter().map(|(_, reason)| *reason).collect();
+        let reasons: Vec<_> = selecting.filters.iter().map(|asked| asked.reason).collect();
         // MQTT 3.1 has no word for a subscription that is refused.
         if self.link.version == Version::V31 && reasons.iter().any(|reason| reason.is_error()) {
             return self.fail(ReasonCode::NotAuthorized, "a subscription was refused", turn);
@@ -129,5 +141,13 @@ impl Machine {
         let ack = Box::new(SubAck { packet_id, reasons, properties: Default::default() });
         let packet = if is_subscribe { Packet::SubAck(ack) } else { Packet::UnsubAck(ack) };
         turn.send_stored(&packet, &self.link);
+    }
+}
+
+/// What an UNSUBSCRIBE of one filter is answered.
+fn reason(was_there: bool) -> ReasonCode {
+    match was_there {
+        true => ReasonCode::Success,
+        false => ReasonCode::NoSubscriptionExisted,
     }
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_model::Time;
+use tidings_model::{SessionName, Time};
 use tidings_mqtt_codec::{Packet, Version};
 use tidings_protocol::{CloseReason, Output, Outputs};
 
@@ -14,8 +14,8 @@ pub(crate) struct Link {
     pub(crate) version: Version,
     /// Whether reasons are told for people (section 3.1.2.11.7).
     pub(crate) explains: bool,
-    /// Whether the session outlives the connection.
-    pub(crate) is_lasting: bool,
+    /// The session that outlives the connection, if it does.
+    pub(crate) session: Option<SessionName>,
     /// How long the client may be silent.
     pub(crate) patience: Option<Duration>,
     /// When it was last heard.
@@ -28,6 +28,13 @@ pub(crate) struct Link {
     pub(crate) alias_max: u16,
     /// Its number as a publisher.
     pub(crate) origin: NonZeroU64,
+}
+
+impl Link {
+    /// Whether the session outlives the connection.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.session.is_some()
+    }
 }
 
 /// What one input brings about.
@@ -61,7 +68,7 @@ impl<'a> Turn<'a> {
 
     /// Sends a packet once what it says is stored; at once where nothing is.
     pub(crate) fn send_stored(&mut self, packet: &Packet, link: &Link) {
-        match link.is_lasting {
+        match link.is_lasting() {
             true => write(packet, link, &mut self.stored),
             false => write(packet, link, &mut self.buffer),
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tidings_model::{Event, Message, Refusal, TopicFilter};
 use tidings_mqtt_codec::{PacketId, QoS, ReasonCode};
-use tidings_protocol::Ticket;
+use tidings_protocol::{SubId, Ticket};
 
 use crate::aliases::Aliases;
 use crate::filters::Filter;
@@ -74,10 +74,20 @@ impl From<Refusal> for Failure {
 pub(crate) struct Selecting {
     pub(crate) packet_id: PacketId,
     pub(crate) is_subscribe: bool,
-    /// For each of its filters: which one it is, where it is one, and what it is answered.
-    pub(crate) filters: Vec<(Option<TopicFilter>, ReasonCode)>,
+    /// Its filters, in order.
+    pub(crate) filters: Vec<Asked>,
     /// Subscriptions that are to be told what topics say.
     pub(crate) recalls: Vec<Filter>,
+}
+
+/// One filter of a SUBSCRIBE or UNSUBSCRIBE.
+pub(crate) struct Asked {
+    /// What it matches, where it is one that the client is subscribed to now.
+    pub(crate) filter: Option<TopicFilter>,
+    /// What it is for the broker, where it is a new shared one.
+    pub(crate) sub: Option<SubId>,
+    /// What it is answered.
+    pub(crate) reason: ReasonCode,
 }
 
 impl Work {

@@ -98,6 +98,7 @@ pub(crate) fn options(id: &Id, filters: Vec<TopicFilter>) -> Result<SubscribeOpt
         window: None,
         limit: None,
         session: Some(id.options()?),
+        share: None,
         exposure: Exposure::Private,
     })
 }

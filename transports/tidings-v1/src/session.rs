@@ -124,6 +124,7 @@ impl Session {
         self.names.insert(name.clone(), sub);
         self.subs.insert(sub, Subscription { name, prefix, session, asked: Some(asked) });
         let options = SubscribeOptions {
+            share: None,
             exposure: Exposure::Private,
             filters,
             since: wanted.since,

@@ -209,6 +209,7 @@ impl Broker {
             return done(Err(Refusal::SessionUnknown(name.clone())));
         }
         let evicted = self.remove(&entry, &mut state);
+        self.leave_shares(name, now);
         let done = Box::new(move |result: Result<(), Refusal>| {
             done(result.map(|()| Managed::Deleted));
         });
@@ -232,6 +233,7 @@ impl Broker {
     /// Forgets a session that nobody has, here and in the log.
     pub(super) fn end_session(&self, entry: &Arc<Entry>, state: &mut State, now: Time) {
         let _nobody = self.remove(entry, state);
+        self.leave_shares(&entry.name, now);
         self.store_nothing(entry, now);
     }
 

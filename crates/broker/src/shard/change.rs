@@ -53,8 +53,30 @@ impl Shard {
 
     /// Lets so many more events be read for a subscription; it is ready again.
     pub fn allow(&mut self, key: SubKey, events: u32) {
-        if let Some(subscription) = self.subscriptions.get_mut(key.0) {
-            subscription.left = Some(events);
+        let Some(subscription) = self.subscriptions.get_mut(key.0) else { return };
+        match &subscription.membership {
+            None => subscription.left = Some(events),
+            Some(membership) => {
+                membership.allow(events);
+                self.broker.deal(membership);
+            }
+        }
+    }
+
+    /// A message that was dealt out to a member of a share has arrived.
+    pub fn settle(&mut self, key: SubKey, log: LogKind, mark: Mark) {
+        let subscription = self.subscriptions.get(key.0);
+        if let Some(membership) = subscription.and_then(|s| s.membership.as_ref()) {
+            membership.settle(&self.broker, log, mark);
+        }
+    }
+
+    /// A member of a share goes for good: its session is a member no longer, either.
+    pub fn part(&mut self, key: SubKey, now: Time) {
+        if let Some(subscription) = self.subscriptions.get_mut(key.0)
+            && let Some(membership) = subscription.membership.take()
+        {
+            membership.leave(&self.broker, true, now);
         }
     }
 

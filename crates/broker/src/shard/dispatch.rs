@@ -25,6 +25,14 @@ impl Shard {
                 wake(subscription.owner);
             }
         }
+        for key in std::mem::take(&mut *lock(&self.inbox.woken)) {
+            if let Some(subscription) = self.subscriptions.get_mut(key.0)
+                && subscription.membership.is_some()
+            {
+                subscription.ready = true;
+                wake(subscription.owner);
+            }
+        }
         if self.is_empty() {
             return false;
         }
@@ -47,11 +55,12 @@ impl Shard {
     }
 
     fn mark(&mut self, topic: &Topic, wake: &mut impl FnMut(Owner)) {
-        let subscriptions = &mut self.subscriptions;
+        let (subscriptions, broker) = (&mut self.subscriptions, &self.broker);
         self.index.matching(topic, &mut |key| {
-            if let Some(subscription) = subscriptions.get_mut(key)
-                && !subscription.ready
-            {
+            let Some(subscription) = subscriptions.get_mut(key) else { return };
+            if let Some(membership) = &subscription.membership {
+                broker.deal(membership);
+            } else if !subscription.ready {
                 subscription.ready = true;
                 wake(subscription.owner);
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use super::SubKey;
 use super::catch_up::Arrival;
 use crate::broker::lock;
 use crate::sessions::Eviction;
@@ -11,11 +12,17 @@ pub(crate) struct Inbox {
     ring: Box<dyn Fn() + Send + Sync>,
     pub(super) evictions: Mutex<Vec<Eviction>>,
     pub(super) arrivals: Mutex<Vec<Arrival>>,
+    pub(super) woken: Mutex<Vec<SubKey>>,
 }
 
 impl Inbox {
     pub(crate) fn new(ring: Box<dyn Fn() + Send + Sync>) -> Inbox {
-        Inbox { ring, evictions: Mutex::default(), arrivals: Mutex::default() }
+        Inbox {
+            ring,
+            evictions: Mutex::default(),
+            arrivals: Mutex::default(),
+            woken: Mutex::default(),
+        }
     }
 
     /// Lets the shard's thread dispatch.
@@ -25,6 +32,11 @@ impl Inbox {
 
     pub(crate) fn evict(&self, eviction: Eviction) {
         lock(&self.evictions).push(eviction);
+        self.ring();
+    }
+
+    pub(crate) fn wake(&self, key: SubKey) {
+        lock(&self.woken).push(key);
         self.ring();
     }
 

@@ -15,7 +15,7 @@ use slab::Slab;
 use tidings_log::{Budget, Cursor, Scan};
 use tidings_model::{
     AckMode, Delivery, LogKind, PerLog, Position, Record, Refusal, Resumed, Selection, SessionEnd,
-    SessionOptions, Since, SubscribeOptions, Time, TopicFilter,
+    SessionOptions, Share, Since, SubscribeOptions, Time, TopicFilter,
 };
 
 use crate::broker::Broker;
@@ -188,10 +188,20 @@ impl Shard {
             window,
             left: options.limit,
             attached: None,
+            membership: None,
         };
         let position = subscription.position();
         let vacant = self.subscriptions.vacant_entry();
         let key = vacant.key();
+        if let (Some(sharing), [filter]) = (&options.share, &allowed[..]) {
+            let share = Share { name: sharing.name.clone(), filter: filter.clone() };
+            let (session, place) = (sharing.session.clone(), (self.number, SubKey(key)));
+            match self.broker.join(share, session, &selection, place, now) {
+                Ok(membership) => subscription.membership = Some(Box::new(membership)),
+                Err(refusal) => return Subscribed::refused(refusal, refused),
+            }
+            subscription.places = PerLog::default();
+        }
         let (mut unsaved, mut resumed) = (None, None);
         if let Some(claim) = claim {
             let holder = (self.number, key);
@@ -230,6 +240,9 @@ impl Shard {
             if let Some(attached) = &subscription.attached {
                 attached.detach(&self.broker, now);
             }
+            if let Some(membership) = &subscription.membership {
+                membership.leave(&self.broker, false, now);
+            }
         }
         if self.subscriptions.is_empty() {
             self.listening.store(false, Ordering::SeqCst);
@@ -256,6 +269,12 @@ impl Shard {
         deliveries: &mut Vec<Delivery>,
     ) -> Option<Read> {
         let subscription = self.subscriptions.get_mut(key.0)?;
+        if let Some(membership) = &subscription.membership {
+            membership.take(deliveries);
+            subscription.ready = false;
+            let position = subscription.position();
+            return Some(Read { position, caught_up: true, waits: false });
+        }
         if !self.catch_up.may_read(key.0, &mut subscription.pace) {
             return Some(subscription.waits());
         }

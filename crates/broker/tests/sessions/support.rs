@@ -117,6 +117,7 @@ pub(crate) fn options(session: &str, topics: &[&str], acks: AckMode) -> Subscrib
         window: None,
         limit: None,
         session: Some(session),
+        share: None,
         exposure: Exposure::Private,
     }
 }

@@ -1,15 +1,15 @@
 //! One machine and its subscriptions.
 
+mod carry;
 mod subscribing;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 use tidings_broker::{Owner, Recalled, Shard, SubKey};
 use tidings_log::Budget;
-use tidings_model::{ComeBack, Managed, Refusal, Time};
-use tidings_protocol::{Frame, Input, Output, Outputs, Protocol, Request, SubId};
+use tidings_model::{ComeBack, Time, Topic, TopicFilter};
+use tidings_protocol::{Frame, Input, Outputs, Protocol, Request, SubId, Ticket};
 
 use crate::{Carrier, House, Outcome};
 use subscribing::{News, Told};
@@ -27,6 +27,9 @@ pub struct Client {
     /// Subscriptions whose sessions are being stored. Few clients ever have any.
     #[expect(clippy::box_collection, reason = "one word instead of three where there is none")]
     storing: Option<Box<Vec<Told>>>,
+    /// What topics say that is to be looked up when the carrier is no longer full.
+    #[expect(clippy::box_collection, reason = "one word instead of three where there is none")]
+    recalls: Option<Box<Vec<Recall>>>,
     /// Outcomes that are to come.
     waiting: u32,
     state: State,
@@ -42,6 +45,9 @@ struct Gone;
 impl Protocol for Gone {
     fn handle(&mut self, _: Input<'_>, _: Time, _: &mut Outputs) {}
 }
+
+/// Something to be looked up: what topics say, from the one after another.
+type Recall = (Ticket, TopicFilter, Option<Topic>);
 
 struct Reading {
     sub: SubId,
@@ -74,6 +80,7 @@ impl Client {
             machine,
             subscriptions: SmallVec::new(),
             storing: None,
+            recalls: None,
             waiting: 0,
             state: State::Opening,
             is_owed: false,
@@ -189,6 +196,7 @@ impl Client {
     /// A session is read only when the connection has taken all it was given before: so one that is
     /// cut while it is far behind need not take all of that again.
     pub fn deliver(&mut self, house: &mut House<'_>, carrier: &mut dyn Carrier) -> bool {
+        self.recall_later(house, carrier);
         let is_behind = self.is_owed && self.subscriptions.iter().any(|r| r.is_paced);
         let mut more = false;
         let mut index = 0;
@@ -293,101 +301,5 @@ impl Client {
             }
             reading.in_session
         });
-    }
-
-    fn carry_out(
-        &mut self,
-        output: Output,
-        house: &mut House<'_>,
-        carrier: &mut dyn Carrier,
-        told: &mut VecDeque<News>,
-    ) {
-        // Nothing may follow an end; a machine that goes on is cut short, not trusted.
-        if self.state == State::Done {
-            return;
-        }
-        match output {
-            Output::Respond(response) => {
-                self.state = State::Done;
-                carrier.respond(response);
-            }
-            Output::Begin(head) => {
-                self.state = State::Open;
-                carrier.begin(head);
-            }
-            Output::Send(bytes) => {
-                self.is_owed = true;
-                carrier.send(bytes);
-            }
-            Output::Text(head, body) => {
-                self.is_owed = true;
-                carrier.text(head, body);
-            }
-            Output::Binary(payload) => {
-                self.is_owed = true;
-                carrier.binary(payload);
-            }
-            Output::WakeAt(time) => carrier.wake_at(time),
-            Output::Close(reason) => {
-                self.state = State::Done;
-                carrier.close(reason);
-            }
-            Output::Subscribe(sub, options) => {
-                told.extend(self.subscribe(sub, options, house).map(News::Subscribed));
-            }
-            Output::Select(sub, filters) => {
-                let selected = self.key(sub).and_then(|key| house.shard.select(key, filters));
-                let news = selected.map(|(end, refused)| News::Selected(sub, end, refused));
-                told.extend(news);
-            }
-            Output::Allow(sub, events) => {
-                if let Some(key) = self.key(sub) {
-                    house.shard.allow(key, events);
-                }
-            }
-            Output::Unsubscribe(sub) => self.unsubscribe(sub, house.now, house.shard),
-            Output::Ack(sub, position) => {
-                if let Some(key) = self.key(sub) {
-                    house.shard.ack(key, position);
-                }
-            }
-            Output::Keep(sub, keep, ticket) => {
-                let done = ticket.map(|ticket| {
-                    self.outcome(house, move |result: Result<(), Refusal>| {
-                        Outcome::Managed(ticket, result.map(|()| Managed::Kept))
-                    })
-                });
-                if let Some(key) = self.key(sub) {
-                    house.shard.keep(key, keep, house.now, done);
-                }
-            }
-            Output::Recall(ticket, filter, after) => {
-                let done = self.outcome(house, move |what| Outcome::Recalled(ticket, what));
-                house.broker.recall(&filter, after.as_ref(), house.now, done);
-            }
-            Output::Publish(ticket, messages, key) => {
-                let done = self.outcome(house, move |result| Outcome::Published(ticket, result));
-                house.broker.publish(messages, key, house.now, done);
-            }
-            Output::Manage(ticket, manage) => {
-                let done = self.outcome(house, move |result| Outcome::Managed(ticket, result));
-                house.broker.manage(manage, house.now, done);
-            }
-        }
-    }
-
-    fn key(&self, sub: SubId) -> Option<SubKey> {
-        self.subscriptions.iter().find(|reading| reading.sub == sub).map(|reading| reading.key)
-    }
-
-    /// A way for an outcome to come back.
-    fn outcome<T: 'static>(
-        &mut self,
-        house: &House<'_>,
-        make: impl FnOnce(T) -> Outcome + Send + 'static,
-    ) -> Box<dyn FnOnce(T) + Send> {
-        self.waiting += 1;
-        let (owner, outcomes) = (self.owner, Arc::clone(house.outcomes));
-        Box::new(move |result| outcomes.ended(owner, make(result)))
     }
 }

@@ -278,6 +278,7 @@ fn the_newest(filters: Vec<TopicFilter>, exposure: Exposure) -> SubscribeOptions
         window: None,
         limit: Some(1),
         session: None,
+        share: None,
         exposure,
     }
 }
