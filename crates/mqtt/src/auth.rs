@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::decoder::Side;
 use crate::error::{EncodeError, Fault};
+use crate::header::Side;
 use crate::property::{AUTHENTICATION_DATA, AUTHENTICATION_METHOD, OF_AUTH, REASON_STRING};
 use crate::reader::Reader;
 use crate::reason::ReasonCode;

@@ -113,7 +113,6 @@ impl Connect {
     pub(crate) fn parse(reader: &mut Reader<'_>, version: Version) -> Result<Connect, Fault> {
         let flags = reader.u8()?;
         check_flags(flags, version)?;
-        let will_qos = QoS::from_u8(flags >> WILL_QOS_SHIFT & 0b11).ok_or(Fault::Qos3)?;
         let clean_start = flags & CLEAN_START != 0;
         let keep_alive = reader.u16()?;
         let properties = match version {
@@ -126,7 +125,7 @@ impl Connect {
         }
         let will = match flags & WILL {
             0 => None,
-            _ => Some(Will::parse(reader, version, will_qos, flags & WILL_RETAIN != 0)?),
+            _ => Some(Will::parse(reader, version, will_qos(flags)?, flags & WILL_RETAIN != 0)?),
         };
         // On MQTT 3.1 the length counts, not the flags (section 3.1 of MQTT 3.1).
         let is_there = |reader: &Reader<'_>, flag| {
@@ -269,6 +268,10 @@ fn check_flags(flags: u8, version: Version) -> Result<(), Fault> {
         return Err(Fault::PasswordAlone);
     }
     Ok(())
+}
+
+fn will_qos(flags: u8) -> Result<QoS, Fault> {
+    QoS::from_u8(flags >> WILL_QOS_SHIFT & 0b11).ok_or(Fault::Qos3)
 }
 
 fn needs_client_id(version: Version, clean_start: bool) -> bool {

@@ -12,9 +12,10 @@ use crate::connack::ConnAck;
 use crate::connect::{Connect, read_protocol, version_of};
 use crate::disconnect::Disconnect;
 use crate::error::{DecodeError, Fault};
+use crate::header::{FixedHeader, Side, Start, check_flags, check_side};
 use crate::packet::{Packet, PacketType};
 use crate::publish::Publish;
-use crate::reader::{Reader, varint};
+use crate::reader::Reader;
 use crate::suback::SubAck;
 use crate::subscribe::{Subscribe, Unsubscribe};
 use crate::version::Version;
@@ -52,13 +53,6 @@ pub struct Decoder {
     pending: Option<Box<Pending>>,
 }
 
-/// One side of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    Server,
-    Client,
-}
-
 /// How far the connection is.
 #[derive(Clone, Copy, Debug)]
 enum Stage {
@@ -75,24 +69,9 @@ enum Stage {
 /// follows.
 #[derive(Debug, Default)]
 struct Pending {
-    start: [u8; FIXED_HEADER_BYTES_MAX],
-    start_len: u8,
+    start: Start,
     header: Option<FixedHeader>,
     body: Vec<u8>,
-}
-
-/// Type, flags and a Remaining Length of at most four bytes (section 2.1.1).
-const FIXED_HEADER_BYTES_MAX: usize = 5;
-
-/// A fixed header that was accepted.
-#[derive(Clone, Copy, Debug)]
-struct FixedHeader {
-    kind: PacketType,
-    flags: u8,
-    /// Bytes that follow it.
-    remaining: usize,
-    /// Whether the length was written as short as it can be.
-    is_minimal: bool,
 }
 
 impl Decoder {
@@ -183,103 +162,56 @@ impl Decoder {
         self.parse(header, &mut Reader::kept(&body)).map(Some)
     }
 
-    /// The header whose packet comes next in the input.
+    /// The header whose packet comes next in the input. What there is of it is kept when it is
+    /// not whole.
     fn current_header(&mut self, input: &mut &[u8]) -> Result<Option<FixedHeader>, DecodeError> {
-        match &self.pending {
-            None => {
-                let (start, len) = first_bytes(&[], input);
-                self.read_header(start, len, 0, input)
-            }
+        let kept = match &self.pending {
+            None => Start::default(),
             Some(pending) => match pending.header {
-                Some(header) => Ok(Some(header)),
-                None => {
-                    let kept = usize::from(pending.start_len);
-                    let (start, len) = first_bytes(&pending.start[..kept], input);
-                    self.read_header(start, len, kept, input)
-                }
+                Some(header) => return Ok(Some(header)),
+                None => pending.start,
             },
-        }
-    }
-
-    /// Reads a header from its first `len` bytes, of which all but `kept` are in `input`; or keeps
-    /// them all when they are too few.
-    fn read_header(
-        &mut self,
-        start: [u8; FIXED_HEADER_BYTES_MAX],
-        len: usize,
-        kept: usize,
-        input: &mut &[u8],
-    ) -> Result<Option<FixedHeader>, DecodeError> {
-        let Some((&first, length)) = start[..len].split_first() else { return Ok(None) };
-        let kind = self.admit_first(first)?;
-        let fail = |fault| DecodeError::new(Some(kind), fault, self.version);
-        let Some(length) = varint(length).map_err(fail)? else {
+        };
+        let start = kept.with(input);
+        let Some(first) = start.first() else { return Ok(None) };
+        let kind = PacketType::from_u8(first >> 4);
+        let fail = |fault| DecodeError::new(kind, fault, self.version);
+        let kind = kind.ok_or(fail(Fault::ReservedType))?;
+        self.admit(kind, first & 0x0f).map_err(fail)?;
+        let Some(header) = start.header(kind).map_err(fail)? else {
             *input = &[];
-            let pending = self.pending.get_or_insert_default();
-            pending.start = start;
-            pending.start_len = len as u8; // at most five
+            self.pending.get_or_insert_default().start = start;
             return Ok(None);
         };
-        let header = FixedHeader {
-            kind,
-            flags: first & 0x0f,
-            remaining: length.value as usize,
-            is_minimal: length.is_minimal,
-        };
-        self.admit(&header, 1 + length.len).map_err(fail)?;
+        header.check_length(self.version, self.limits.packet_bytes_max).map_err(fail)?;
         // What was kept was too short for a header, so the header is longer.
-        *input = &input[1 + length.len - kept..];
+        *input = &input[header.len - kept.len()..];
         Ok(Some(header))
     }
 
     /// Checks what the first byte alone tells: whether this packet may come from this side now.
-    fn admit_first(&self, first: u8) -> Result<PacketType, DecodeError> {
-        let kind = PacketType::from_u8(first >> 4);
-        let fail = |fault| DecodeError::new(kind, fault, self.version);
-        let Some(kind) = kind else { return Err(fail(Fault::ReservedType)) };
+    fn admit(&self, kind: PacketType, flags: u8) -> Result<(), Fault> {
         let is_new = matches!(self.stage, Stage::New);
         match (self.side, kind) {
-            (Side::Server, PacketType::Connect) if !is_new => {
-                return Err(fail(Fault::ConnectedTwice));
+            (Side::Server, PacketType::Connect) | (Side::Client, PacketType::ConnAck)
+                if !is_new =>
+            {
+                return Err(Fault::ConnectedTwice);
             }
-            (Side::Server, PacketType::Connect) => return Ok(kind), // flags: once it is known which
-            (Side::Server, _) if is_new => return Err(fail(Fault::NotConnected)),
-            (Side::Client, PacketType::ConnAck) if !is_new => {
-                return Err(fail(Fault::ConnectedTwice));
-            }
+            // Its flags depend on the version, which is not known yet.
+            (Side::Server, PacketType::Connect) => return Ok(()),
+            (Side::Server, _) if is_new => return Err(Fault::NotConnected),
             (_, PacketType::Auth) if self.version != Some(Version::V5) => {
-                return Err(fail(Fault::ReservedType));
+                return Err(Fault::ReservedType);
             }
             _ => {}
         }
-        if !may_hear(self.side, kind, self.version) {
-            return Err(fail(Fault::WrongSide));
-        }
+        check_side(self.side, kind, self.version)?;
         let may_be_first = matches!(kind, PacketType::ConnAck | PacketType::Auth);
         if self.side == Side::Client && is_new && !may_be_first {
-            return Err(fail(Fault::NotAcknowledged));
+            return Err(Fault::NotAcknowledged);
         }
-        if kind != PacketType::Publish && self.version > Some(Version::V31) {
-            check_flags(kind, first & 0x0f).map_err(fail)?;
-        }
-        Ok(kind)
-    }
-
-    /// Checks the length that a header announces.
-    fn admit(&self, header: &FixedHeader, header_len: usize) -> Result<(), Fault> {
-        if header_len + header.remaining > self.limits.packet_bytes_max {
-            return Err(Fault::PacketTooLarge);
-        }
-        if !header.is_minimal && self.version == Some(Version::V5) {
-            return Err(Fault::IntegerNotMinimal);
-        }
-        // What has no more to say need not be waited for.
-        let is_over = match header.kind {
-            PacketType::PingReq | PacketType::PingResp => header.remaining > 0,
-            PacketType::Disconnect => header.remaining > 0 && self.version < Some(Version::V5),
-            _ => false,
-        };
-        if is_over { Err(Fault::TooLong) } else { Ok(()) }
+        check_flags(kind, flags, self.version)
     }
 
     fn parse(
@@ -305,10 +237,7 @@ impl Decoder {
         self.announced_level = Some(level);
         let version = version_of(name, level)?;
         self.version = Some(version);
-        // MQTT 3.1 does not use the flags here (section 3.1 of MQTT 3.1).
-        if version > Version::V31 {
-            check_flags(header.kind, header.flags)?;
-        }
+        check_flags(header.kind, header.flags, Some(version))?;
         if version == Version::V5 && !header.is_minimal {
             return Err(Fault::IntegerNotMinimal);
         }
@@ -360,34 +289,4 @@ fn parse(
         }
         PacketType::Auth => Packet::Auth(Box::new(Auth::parse(reader, side)?)),
     })
-}
-
-/// The bytes that a header may have, from what was kept and from the input, and their number.
-fn first_bytes(kept: &[u8], input: &[u8]) -> ([u8; FIXED_HEADER_BYTES_MAX], usize) {
-    let mut start = [0; FIXED_HEADER_BYTES_MAX];
-    let len = FIXED_HEADER_BYTES_MAX.min(kept.len() + input.len());
-    start[..kept.len()].copy_from_slice(kept);
-    start[kept.len()..len].copy_from_slice(&input[..len - kept.len()]);
-    (start, len)
-}
-
-/// Whether such packets come from the other side (table 2-1).
-fn may_hear(side: Side, kind: PacketType, version: Option<Version>) -> bool {
-    match kind {
-        PacketType::Connect
-        | PacketType::Subscribe
-        | PacketType::Unsubscribe
-        | PacketType::PingReq => side == Side::Server,
-        PacketType::ConnAck | PacketType::SubAck | PacketType::UnsubAck | PacketType::PingResp => {
-            side == Side::Client
-        }
-        PacketType::Disconnect => side == Side::Server || version == Some(Version::V5),
-        _ => true,
-    }
-}
-
-/// The flags of any packet but PUBLISH are given (table 2-2). MQTT 3.1 does not use them, or says
-/// with them that a packet comes again (section 2.1 of MQTT 3.1).
-fn check_flags(kind: PacketType, flags: u8) -> Result<(), Fault> {
-    if flags == kind.flags() { Ok(()) } else { Err(Fault::Flags) }
 }

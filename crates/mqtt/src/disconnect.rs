@@ -1,7 +1,7 @@
 //! DISCONNECT (section 3.14). Must never decide what becomes of a session or a will.
 
-use crate::decoder::Side;
 use crate::error::{EncodeError, Fault};
+use crate::header::Side;
 use crate::property::{OF_DISCONNECT, REASON_STRING, SERVER_REFERENCE, SESSION_EXPIRY_INTERVAL};
 use crate::reader::Reader;
 use crate::reason::ReasonCode;

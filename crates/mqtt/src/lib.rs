@@ -35,6 +35,7 @@ mod connect;
 mod decoder;
 mod disconnect;
 mod error;
+mod header;
 mod packet;
 mod property;
 mod publish;

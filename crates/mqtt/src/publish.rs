@@ -4,8 +4,8 @@ use std::num::NonZeroU16;
 
 use bytes::Bytes;
 
-use crate::decoder::Side;
 use crate::error::{EncodeError, Fault};
+use crate::header::Side;
 use crate::packet::PacketType;
 use crate::property::{
     CONTENT_TYPE, CORRELATION_DATA, MESSAGE_EXPIRY_INTERVAL, OF_PUBLISH, PAYLOAD_FORMAT_INDICATOR,

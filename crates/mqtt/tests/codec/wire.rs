@@ -1,6 +1,8 @@
 //! Bytes for the tests: handshakes, and decoders that are past them.
 
-use tidings_mqtt_codec::{Connect, DecodeError, Decoder, Limits, Packet, PacketType, Version};
+use tidings_mqtt_codec::{
+    Connect, DecodeError, Decoder, Fault, Limits, Packet, PacketType, ReasonCode, Version,
+};
 
 pub(crate) const VERSIONS: [Version; 3] = [Version::V31, Version::V311, Version::V5];
 
@@ -69,4 +71,34 @@ pub(crate) fn hear<'a>(
         assert_eq!(decoder.is_idle(), decoder.held_bytes() == 0);
     }
     (packets, None)
+}
+
+/// A packet with this first byte and everything behind the Remaining Length.
+pub(crate) fn framed(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    let mut len = body.len();
+    while len > 0x7f {
+        bytes.push(len as u8 | 0x80);
+        len >>= 7;
+    }
+    bytes.push(len as u8);
+    [&bytes, body].concat()
+}
+
+/// What a rule says of some bytes: what is wrong, where the standard says so, and what to answer.
+pub(crate) type Refusal = (Fault, &'static str, ReasonCode);
+
+/// Checks that the decoder refuses the bytes as it should, at once and cut, and again and again.
+#[track_caller]
+pub(crate) fn check_refused(decoder: impl Fn() -> Decoder, bytes: &[u8], refusal: Refusal) {
+    let (fault, statement, reason) = refusal;
+    let mut whole = decoder();
+    let (packets, error) = hear(&mut whole, [bytes]);
+    let Some(error) = error else { panic!("{bytes:x?} should be {fault:?}, is {packets:?}") };
+    assert_eq!((error.fault(), error.reason()), (fault, reason), "{bytes:x?} {error}");
+    let text = error.to_string();
+    assert!(text.ends_with(&format!(" [{statement}]")), "{text}, not {statement}");
+    assert_eq!(whole.decode(&mut &b"\xc0\0"[..]), Err(error));
+    assert!(whole.is_idle());
+    assert_eq!(hear(&mut decoder(), bytes.chunks(1)).1, Some(error), "byte by byte");
 }
