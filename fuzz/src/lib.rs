@@ -7,6 +7,7 @@ pub mod ask;
 pub mod batch;
 pub mod log_damage;
 pub mod log_segment;
+pub mod mqtt;
 pub mod position;
 pub mod topics;
 pub mod v1;
