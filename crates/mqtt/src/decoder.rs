@@ -146,20 +146,25 @@ impl Decoder {
         let count = input.len().min(header.remaining - kept);
         let (bytes, rest) = input.split_at(count);
         *input = rest;
-        if count == header.remaining {
+        let body;
+        let mut reader = if count == header.remaining {
             // The common case, with nothing to keep: all that follows the header is there.
-            self.pending = None;
-            return self.parse(header, &mut Reader::lent(bytes)).map(Some);
-        }
-        let pending = self.pending.get_or_insert_default();
-        pending.push(bytes, header.remaining);
-        if pending.body.len() < header.remaining {
-            pending.header = Some(header);
-            return Ok(None);
-        }
-        let body = Bytes::from(mem::take(&mut pending.body));
+            Reader::lent(bytes)
+        } else {
+            let pending = self.pending.get_or_insert_default();
+            pending.push(bytes, header.remaining);
+            if pending.body.len() < header.remaining {
+                pending.header = Some(header);
+                return Ok(None);
+            }
+            body = Bytes::from(mem::take(&mut pending.body));
+            Reader::kept(&body)
+        };
         self.pending = None;
-        self.parse(header, &mut Reader::kept(&body)).map(Some)
+        match self.parse(header, &mut reader) {
+            Ok(packet) => Ok(Some(packet)),
+            Err(fault) => Err(DecodeError::new(Some(header.kind), fault, self.version)),
+        }
     }
 
     /// The header whose packet comes next in the input. What there is of it is kept when it is
@@ -172,15 +177,21 @@ impl Decoder {
                 None => pending.start,
             },
         };
-        let start = kept.with(input);
-        let Some(first) = start.first() else { return Ok(None) };
+        let joined;
+        let bytes = if kept.len() == 0 {
+            *input
+        } else {
+            joined = kept.with(input);
+            joined.as_slice()
+        };
+        let Some(&first) = bytes.first() else { return Ok(None) };
         let kind = PacketType::from_u8(first >> 4);
         let fail = |fault| DecodeError::new(kind, fault, self.version);
         let kind = kind.ok_or(fail(Fault::ReservedType))?;
         self.admit(kind, first & 0x0f).map_err(fail)?;
-        let Some(header) = start.header(kind).map_err(fail)? else {
+        let Some(header) = FixedHeader::read(kind, bytes).map_err(fail)? else {
+            self.pending.get_or_insert_default().start = kept.with(input);
             *input = &[];
-            self.pending.get_or_insert_default().start = start;
             return Ok(None);
         };
         header.check_length(self.version, self.limits.packet_bytes_max).map_err(fail)?;
@@ -214,18 +225,15 @@ impl Decoder {
         check_flags(kind, flags, self.version)
     }
 
-    fn parse(
-        &mut self,
-        header: FixedHeader,
-        reader: &mut Reader<'_>,
-    ) -> Result<Packet, DecodeError> {
-        let parsed = match (header.kind, self.version) {
-            (PacketType::Connect, _) => self.parse_connect(header, reader),
-            (_, Some(version)) => parse(header, reader, version, self.side),
-            (_, None) => Err(Fault::NotConnected), // none such was admitted
+    #[inline]
+    fn parse(&mut self, header: FixedHeader, reader: &mut Reader<'_>) -> Result<Packet, Fault> {
+        let packet = match (header.kind, self.version) {
+            (PacketType::Connect, _) => self.parse_connect(header, reader)?,
+            (_, Some(version)) => parse(header, reader, version, self.side)?,
+            (_, None) => return Err(Fault::NotConnected), // none such was admitted
         };
-        let parsed = parsed.and_then(|packet| reader.end().map(|()| packet));
-        parsed.map_err(|fault| DecodeError::new(Some(header.kind), fault, self.version))
+        reader.end()?;
+        Ok(packet)
     }
 
     fn parse_connect(
@@ -258,7 +266,9 @@ impl Pending {
     }
 }
 
-/// Parses any packet but CONNECT.
+/// Parses any packet but CONNECT. Inlined, as what leads to it, so that a message is put together
+/// where it is handed out: copying it from call to call took 10 to 15 ns of some 80.
+#[inline]
 fn parse(
     header: FixedHeader,
     reader: &mut Reader<'_>,

@@ -49,13 +49,16 @@ impl Start {
         usize::from(self.len)
     }
 
-    pub(crate) fn first(&self) -> Option<u8> {
-        self.bytes[..self.len()].first().copied()
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len()]
     }
+}
 
-    /// The header, if it is whole; its type is known already.
-    pub(crate) fn header(&self, kind: PacketType) -> Result<Option<FixedHeader>, Fault> {
-        let Some((first, length)) = self.bytes[..self.len()].split_first() else { return Ok(None) };
+impl FixedHeader {
+    /// Reads it from the front of `bytes`, or returns `None` when it goes on behind them. Its
+    /// first byte was looked at already.
+    pub(crate) fn read(kind: PacketType, bytes: &[u8]) -> Result<Option<FixedHeader>, Fault> {
+        let Some((first, length)) = bytes.split_first() else { return Ok(None) };
         Ok(varint(length)?.map(|length| FixedHeader {
             kind,
             flags: first & 0x0f,
@@ -64,9 +67,7 @@ impl Start {
             len: 1 + length.len,
         }))
     }
-}
 
-impl FixedHeader {
     /// Checks the length that it announces.
     pub(crate) fn check_length(
         &self,

@@ -60,6 +60,7 @@ pub struct PublishProperties {
 }
 
 impl Publish {
+    #[inline]
     pub(crate) fn parse(
         reader: &mut Reader<'_>,
         flags: u8,

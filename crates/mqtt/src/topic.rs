@@ -15,7 +15,7 @@ pub enum TopicError {
     /// It has U+0000 \[MQTT-4.7.3-2\].
     #[error("contains U+0000")]
     NullCharacter,
-    /// A topic name has `+` or `#` \[MQTT-4.7.1-1\].
+    /// A topic name has `+` or `#` \[MQTT-4.7.0-1\].
     #[error("is a topic name with a wildcard")]
     Wildcard,
     /// A topic filter has `#` elsewhere than alone in its last level \[MQTT-4.7.1-1\].

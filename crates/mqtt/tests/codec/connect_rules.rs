@@ -113,9 +113,9 @@ fn a_will_has_flags_and_flags_have_a_will() {
     let invalid = |place| (Fault::WillTopic, place, ReasonCode::TopicNameInvalid);
     for topic in [&b"\0\x01#"[..], b"\0\x02+/", b"\0\0"] {
         let rest = [b"\0\x01c", topic, b"\0\x01m"].concat();
-        check(Version::V311, 0x06, &rest, invalid("section 3.1.3.3"));
+        check(Version::V311, 0x06, &rest, invalid("MQTT-4.7.1-1"));
         let rest = [b"\0\0\x01c\0", topic, b"\0\x01m"].concat();
-        check(Version::V5, 0x06, &rest, invalid("section 3.1.3.3"));
+        check(Version::V5, 0x06, &rest, invalid("MQTT-4.7.0-1"));
     }
     let null = (Fault::NullCharacter, "MQTT-1.5.3-2", MALFORMED);
     check(Version::V311, 0x06, b"\0\x01c\0\x01\0\0\0", null);
