@@ -134,7 +134,7 @@ mod tests {
     /// What is found in a room, beside the crates it could import.
     fn check_room(folder: &str, dependencies: &str) -> Vec<String> {
         let own = manifest("tidings-room", dependencies);
-        let others = [MODEL, PROTOCOL, NET, SERVER, TESTKIT, "tidings-sse"];
+        let others = [MODEL, PROTOCOL, NET, SERVER, TESTKIT, MQTT, "tidings-sse"];
         let others = others.map(|name| (format!("tests/{name}/Cargo.toml"), manifest(name, "")));
         let path = format!("{folder}/Cargo.toml");
         let mut files = vec![(path.as_str(), own.as_str())];
@@ -167,6 +167,14 @@ mod tests {
         assert_eq!(check("[target.'cfg(unix)'.dependencies]\ntokio-util = \"1\"").len(), 1);
         assert_eq!(check("[dev-dependencies]\nrand = \"1\"").len(), 1);
         assert!(check("miow = \"1\"").is_empty());
+    }
+
+    #[test]
+    fn a_codec_is_for_its_own_transport() {
+        let check = |folder| check_room(folder, "tidings-mqtt-codec = \"1\"");
+        assert!(check("transports/mqtt").is_empty());
+        assert_eq!(check("transports/x").len(), 1);
+        assert_eq!(check_room("transports/mqtt", "tidings-sse = \"1\"").len(), 1);
     }
 
     #[test]

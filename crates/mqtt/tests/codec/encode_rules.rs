@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use tidings_mqtt_codec::topic::TopicError;
 use tidings_mqtt_codec::{
-    Ack, AckProperties, Auth, ConnAck, Connect, ConnectProperties, Disconnect, EncodeError, Packet,
-    PacketId, Publish, PublishProperties, QoS, ReasonCode, SubAck, Subscribe, SubscribeFilter,
-    Unsubscribe, VARINT_MAX, Version, Will,
+    Ack, AckProperties, Auth, ConnAck, ConnAckProperties, Connect, ConnectProperties, Disconnect,
+    EncodeError, Packet, PacketId, Publish, PublishProperties, QoS, ReasonCode, SubAck, Subscribe,
+    SubscribeFilter, Unsubscribe, VARINT_MAX, Version, Will,
 };
 
 use crate::wire::{VERSIONS, encode};
@@ -195,6 +195,9 @@ fn authentications_have_a_method_and_a_version() {
     let connect = Connect { properties, ..Connect::default() };
     let missing = EncodeError::NoAuthenticationMethod;
     check(Packet::Connect(Box::new(connect)), Version::V5, missing);
+    let properties = ConnAckProperties { authentication_data: data.clone(), ..Default::default() };
+    let connack = ConnAck { properties, ..ConnAck::default() };
+    check(Packet::ConnAck(Box::new(connack)), Version::V5, missing);
     let auth = Auth { data, ..Auth::default() };
     check(Packet::Auth(Box::new(auth)), Version::V5, missing);
     check(Packet::Auth(Box::default()), Version::V311, EncodeError::NotInVersion);
