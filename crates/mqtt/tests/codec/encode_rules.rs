@@ -42,6 +42,9 @@ fn fields_and_packets_have_lengths() {
         let connect = Connect { version, client_id, ..Connect::default() };
         check(Packet::Connect(Box::new(connect)), version, EncodeError::FieldTooLong);
     }
+    let payload = Bytes::from(vec![0; VARINT_MAX as usize - 3]);
+    let longest = Publish { payload, ..message() };
+    assert_eq!(longest.encode_head(Version::V311, &mut Vec::new()), Ok(None));
     let data = Some(Bytes::from(long.clone()));
     let correlation = PublishProperties { correlation_data: data, ..PublishProperties::default() };
     check(with_properties(correlation), Version::V5, EncodeError::FieldTooLong);

@@ -199,7 +199,10 @@ fn the_remaining_length_is_written_low_bits_first() {
             payload: Bytes::from(vec![b'x'; len - 3]),
             ..Publish::default()
         };
-        encode(&Packet::Publish(message), Version::V311)
+        let len = message.encoded_len(Version::V311);
+        let bytes = encode(&Packet::Publish(message), Version::V311);
+        assert_eq!(bytes.len(), len);
+        bytes
     };
     assert_eq!(of_len(64)[..2], [0x30, 0x40]);
     assert_eq!(of_len(321)[..3], [0x30, 193, 2]);

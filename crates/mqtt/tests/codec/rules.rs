@@ -80,6 +80,9 @@ fn packets_have_the_length_they_say() {
         check_server(version, 0xc0, b"\0", (Fault::TooLong, long, MALFORMED));
     }
     let v311 = (Fault::TooLong, "section 2.2.3", MALFORMED);
+    // What has nothing to say is refused before it goes on.
+    check_refused(|| server(Version::V311), b"\xe0\x05", v311);
+    check_refused(|| server(Version::V311), b"\xc0\x05", v311);
     check_server(Version::V311, 0x40, b"\0\x01\0", v311);
     check_server(Version::V311, 0xe0, b"\0", v311);
     let (short, long) = (

@@ -112,3 +112,23 @@ fn nothing_is_heard_behind_disconnect() {
         assert!(decoder.is_idle());
     }
 }
+
+#[test]
+fn packets_of_3_1_are_named_by_their_sections() {
+    for (first, place) in [
+        (0x40, "MQTT 3.1 section 3.4"),
+        (0x50, "MQTT 3.1 section 3.5"),
+        (0x62, "MQTT 3.1 section 3.6"),
+        (0x70, "MQTT 3.1 section 3.7"),
+        (0x90, "MQTT 3.1 section 3.9"),
+        (0xb0, "MQTT 3.1 section 3.11"),
+    ] {
+        check_client(Version::V31, first, b"", (Fault::TooShort, place, MALFORMED));
+    }
+    for (first, place) in [(0x82, "MQTT 3.1 section 3.8"), (0xa2, "MQTT 3.1 section 3.10")] {
+        let refusal = (Fault::TooShort, place, MALFORMED);
+        check_refused(|| server(Version::V31), &framed(first, b""), refusal);
+    }
+    let long = (Fault::TooLong, "MQTT 3.1 section 3.13", MALFORMED);
+    check_client(Version::V31, 0xd0, b"\0", long);
+}
