@@ -28,7 +28,11 @@ impl DecodeError {
 
     /// What to tell the peer (section 2.4).
     pub fn reason(&self) -> ReasonCode {
-        self.fault.reason()
+        match (self.fault, self.packet) {
+            // Section 3.8.3.1, unlike in PUBLISH and CONNECT.
+            (Fault::Qos3, Some(PacketType::Subscribe)) => ReasonCode::ProtocolError,
+            (fault, _) => fault.reason(),
+        }
     }
 
     /// In which packet; `None` when it is of no known type.

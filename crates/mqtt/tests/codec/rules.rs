@@ -244,7 +244,7 @@ fn subscribe_has_topic_filters_and_options() {
         check_server(Version::V311, 0x82, &[0, 1, 0, 1, b'a', bit], reserved("MQTT-3-8.3-4"));
         check_taken(Version::V31, &framed(0x82, &[0, 1, 0, 1, b'a', bit]));
     }
-    let qos = |place| (Fault::Qos3, place, MALFORMED);
+    let qos = |place| (Fault::Qos3, place, PROTOCOL);
     check_server(Version::V5, 0x82, b"\0\x01\0\0\x01a\x03", qos("section 3.8.3.1"));
     check_server(Version::V311, 0x82, b"\0\x01\0\x01a\x03", qos("MQTT-3-8.3-4"));
     check_server(Version::V31, 0x82, b"\0\x01\0\x01a\x03", qos("MQTT 3.1 section 3.8"));
