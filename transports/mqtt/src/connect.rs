@@ -200,7 +200,7 @@ impl Machine {
 
     /// The session was there before.
     pub(crate) fn resumed(&mut self, resumed: &Resumed) {
-        self.resumed = resumed.end;
+        self.resumed = Some(Box::new(resumed.end));
         if let Stage::Opening(opening) = &mut self.stage {
             // What an older version wrote is there without what this one notes.
             opening.present = Some(Notes::decode(&resumed.notes).unwrap_or_default());

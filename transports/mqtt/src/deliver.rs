@@ -63,6 +63,7 @@ impl Machine {
                 }
             }
         }
+        self.filters.pass(position);
         let is_level =
             self.any_work().is_none_or(|work| work.held.is_empty() && work.flights.is_level());
         if is_level {
@@ -106,7 +107,8 @@ impl Machine {
         let delivered = self.filters.delivered(record, origin);
         let delivered = delivered.filter(|delivered| {
             // One that was published while the client was away is only kept if it is acknowledged.
-            delivered.qos > QoS::AtMostOnce || !self.resumed.covers(record.log, record.mark)
+            let is_old = |end: &Position| end.covers(record.log, record.mark);
+            delivered.qos > QoS::AtMostOnce || !self.resumed.as_deref().is_some_and(is_old)
         });
         let Some(delivered) = delivered else {
             self.pass(record, *position);

@@ -40,7 +40,7 @@ pub(crate) struct Machine {
     /// Everything up to here has arrived at the client for good.
     pub(crate) position: Position,
     /// What lies before this was published while the client was away.
-    pub(crate) resumed: Position,
+    pub(crate) resumed: Option<Box<Position>>,
     /// Events that the broker may still hand over, where their number is limited.
     pub(crate) allowed: Option<u32>,
     tickets: u32,
@@ -83,7 +83,7 @@ impl Machine {
             shared: Vec::new(),
             subs: SUB.0,
             position: Position::default(),
-            resumed: Position::default(),
+            resumed: None,
             allowed: None,
             tickets: 0,
             gap: None,
@@ -268,6 +268,9 @@ impl Machine {
 
     /// What the session remembers besides how far it has come.
     pub(crate) fn notes(&self) -> Bytes {
+        if !self.link.is_lasting() {
+            return Bytes::new();
+        }
         let mut notes =
             Notes { filters: self.filters.iter().cloned().collect(), ..Notes::default() };
         let shared = self.shared.iter().map(|one| (one.name.clone(), one.filter.clone()));

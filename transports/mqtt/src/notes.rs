@@ -3,10 +3,10 @@
 //! wrote.
 
 use bytes::{Buf, BufMut, Bytes};
-use tidings_model::{LogKind, Mark, Position, Topic, TopicFilter};
+use tidings_model::{LogKind, Mark, Topic, TopicFilter};
 use tidings_mqtt_codec::{PacketId, QoS};
 
-use crate::filters::Filter;
+use crate::filters::{Filter, From};
 use crate::flights::Arrived;
 
 /// The version of the form.
@@ -120,8 +120,10 @@ fn write_filter(out: &mut Vec<u8>, filter: &Filter) {
     if let Some(id) = filter.id {
         out.put_u32(id);
     }
-    let since = filter.since.unwrap_or_default();
-    write_text(out, &since.to_string());
+    match &filter.since {
+        From::After(since) => write_text(out, &since.to_string()),
+        From::Here | From::Unknown => write_text(out, ""),
+    }
 }
 
 fn read_filter(from: &mut &[u8]) -> Option<Filter> {
@@ -131,14 +133,17 @@ fn read_filter(from: &mut &[u8]) -> Option<Filter> {
         0 => None,
         _ => Some(from.try_get_u32().ok()?),
     };
-    let since: Position = read_text(from)?.parse().ok()?;
+    let since = match read_text(from)? {
+        "" => From::Here,
+        position => From::After(Box::new(position.parse().ok()?)),
+    };
     Some(Filter {
         filter,
         qos: QoS::from_u8(flags & 3)?,
         no_local: flags & NO_LOCAL != 0,
         retain_as_published: flags & RETAIN_AS_PUBLISHED != 0,
         id,
-        since: Some(since),
+        since,
     })
 }
 
@@ -157,6 +162,8 @@ fn read_text<'a>(from: &mut &'a [u8]) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use tidings_model::Position;
+
     use super::*;
 
     #[test]
@@ -169,7 +176,7 @@ mod tests {
             no_local: true,
             retain_as_published: true,
             id: Some(268_435_455),
-            since: Some(Position::at(LogKind::Volatile, mark)),
+            since: From::After(Box::new(Position::at(LogKind::Volatile, mark))),
         };
         let notes = Notes {
             filters: vec![filter.clone()],

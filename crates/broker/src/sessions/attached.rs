@@ -48,7 +48,7 @@ impl Attached {
     /// It reads something else from now on. Not stored before the next [`Attached::keep`].
     pub(crate) fn reads(&self, filters: Vec<TopicFilter>) {
         let mut state = lock(&self.entry.state);
-        if state.generation == self.generation {
+        if state.generation == self.generation && !state.is_passing() {
             state.filters = filters;
         }
     }
@@ -65,7 +65,7 @@ impl Attached {
         }
         let Keep { position, notes, expiry, without_will, messages } = keep;
         state.ack(position);
-        state.notes = notes;
+        state.notes = notes[..].into();
         if let Some(expiry) = expiry {
             state.expiry = expiry.min(broker.sessions().limits.expiry_max);
         }

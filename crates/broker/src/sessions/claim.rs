@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
+use bytes::Bytes;
 use tidings_model::{
     AckMode, LogKind, Position, Resumed, SessionEnd, SessionOptions, Since, SubscribeOptions, Time,
     TopicFilter, Will,
@@ -45,7 +46,8 @@ impl Entry {
         }
         let is_over = state.holder.is_none() && expires(&state).is_some_and(|at| at <= now);
         let mut will = None;
-        if state.has_begun && (is_fresh || is_over) {
+        // One that passes with its connection ends with it, also when another takes its place.
+        if state.has_begun && (is_fresh || is_over || state.is_passing()) {
             will = state.will.take();
             state.begin_anew();
         }
@@ -101,8 +103,8 @@ impl Claim<'_> {
         let state = &mut *self.state;
         let expiry = asked.unwrap_or(state.expiry).min(sessions.limits.expiry_max);
         let evicted = state.holder.map(|Holder { shard, key }| Eviction {
-            shard,
-            key,
+            shard: shard as usize,
+            key: key as usize,
             end: SessionEnd::TakenOver,
             generation: state.generation,
         });
@@ -130,7 +132,8 @@ impl Claim<'_> {
         if !expiry.is_zero() {
             sessions.stays(self.entry);
         }
-        state.holder = Some(Holder { shard, key });
+        // Threads and connections are far fewer.
+        state.holder = Some(Holder { shard: shard as u32, key: key as u32 });
         state.generation = sessions.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let attached = Attached {
             entry: Arc::clone(self.entry),
@@ -143,7 +146,8 @@ impl Claim<'_> {
             sessions.unsaved.add(self.entry);
         }
         let unsaved = changed.then(|| Unsaved(Arc::clone(self.entry)));
-        let notes = (!self.is_new).then(|| Resumed { notes: state.notes.clone(), end });
+        let notes =
+            (!self.is_new).then(|| Resumed { notes: Bytes::copy_from_slice(&state.notes), end });
         Attachment { attached, evicted, unsaved, will: self.will.or(replaced), notes }
     }
 }

@@ -13,7 +13,7 @@ use tidings_model::{
 };
 
 use super::state::{Holder, State};
-use super::{Entry, Eviction, expires, stored};
+use super::{Entry, Eviction, Known, expires, stored};
 use crate::broker::{Broker, lock, refusal};
 
 /// What the topics of sessions begin with.
@@ -143,12 +143,12 @@ impl Broker {
             }
             state.left = Some(state.left.unwrap_or(now).min(now));
             let has_will = state.will.is_some();
-            let entry = Arc::new(Entry::new(name.clone(), state, false));
+            let entry = Arc::new(Entry::new(name, state, false));
             entry.is_stored.store(true, Ordering::SeqCst);
             if has_will {
                 self.sessions().wills.add(&entry);
             }
-            known.insert(name, entry);
+            known.insert(Known(entry));
         }
     }
 
@@ -190,8 +190,8 @@ impl Broker {
     fn list_sessions(&self, after: Option<SessionName>, most: usize) -> Managed {
         let known = lock(&self.sessions().known);
         let after = after.as_ref().map_or(Unbounded, Excluded);
-        let mut rest = known.range((after, Unbounded));
-        let entries: Vec<_> = rest.by_ref().take(most).map(|(_, e)| Arc::clone(e)).collect();
+        let mut rest = known.range::<SessionName, _>((after, Unbounded));
+        let entries: Vec<_> = rest.by_ref().take(most).map(|known| Arc::clone(&known.0)).collect();
         let more = rest.next().is_some();
         // A state's lock is never waited for with the list's held.
         drop(known);
@@ -227,7 +227,8 @@ impl Broker {
         let holder = state.holder;
         state.let_go();
         self.sessions().forget(entry, state);
-        holder.map(|Holder { shard, key }| Eviction { shard, key, end, generation })
+        let place = |Holder { shard, key }| (shard as usize, key as usize);
+        holder.map(place).map(|(shard, key)| Eviction { shard, key, end, generation })
     }
 
     /// Forgets a session that nobody has, here and in the log.

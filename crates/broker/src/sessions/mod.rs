@@ -12,9 +12,11 @@ mod stored;
 mod stored_will;
 mod wills;
 
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Unbounded};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering as Memory};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,7 +36,7 @@ const AGED_MAX: usize = 4096;
 /// Every session.
 pub(crate) struct Sessions {
     limits: SessionLimits,
-    known: Mutex<BTreeMap<SessionName, Arc<Entry>>>,
+    known: Mutex<BTreeSet<Known>>,
     unsaved: Later,
     wills: Wills,
     /// How many of them are gone when their connections are.
@@ -45,13 +47,42 @@ pub(crate) struct Sessions {
     connections: AtomicU64,
 }
 
+/// A session by its name.
+struct Known(Arc<Entry>);
+
+impl Borrow<SessionName> for Known {
+    fn borrow(&self) -> &SessionName {
+        &self.0.name
+    }
+}
+
+impl PartialEq for Known {
+    fn eq(&self, other: &Known) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl Eq for Known {}
+
+impl PartialOrd for Known {
+    fn partial_cmp(&self, other: &Known) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Known {
+    fn cmp(&self, other: &Known) -> Ordering {
+        self.0.name.cmp(&other.0.name)
+    }
+}
+
 /// Sessions that are to be stored when there is time.
 #[derive(Clone, Default)]
 struct Later(Arc<Mutex<Vec<Arc<Entry>>>>);
 
 impl Later {
     fn add(&self, entry: &Arc<Entry>) {
-        if !entry.is_unsaved.swap(true, Ordering::SeqCst) {
+        if !entry.is_unsaved.swap(true, Memory::SeqCst) {
             lock(&self.0).push(Arc::clone(entry));
         }
     }
@@ -59,7 +90,7 @@ impl Later {
     fn take(&self) -> Vec<Arc<Entry>> {
         let entries = std::mem::take(&mut *lock(&self.0));
         for entry in &entries {
-            entry.is_unsaved.store(false, Ordering::SeqCst);
+            entry.is_unsaved.store(false, Memory::SeqCst);
         }
         entries
     }
@@ -139,20 +170,20 @@ impl Sessions {
         make: Option<Make>,
     ) -> Result<Arc<Entry>, Refusal> {
         let mut known = lock(&self.known);
-        if let Some(entry) = known.get(name) {
+        if let Some(Known(entry)) = known.get(name) {
             return Ok(Arc::clone(entry));
         }
         let Some(make) = make else { return Err(Refusal::SessionUnknown(name.clone())) };
         // Those that pass with their connections are as many as connections at most.
-        let passing = self.passing.load(Ordering::Relaxed);
+        let passing = self.passing.load(Memory::Relaxed);
         let is_passing = make == Make::Passing;
         if !is_passing && known.len() >= self.limits.sessions_max + passing {
             return Err(Refusal::TooManySessions(self.limits.sessions_max));
         }
-        self.passing.fetch_add(usize::from(is_passing), Ordering::Relaxed);
+        self.passing.fetch_add(usize::from(is_passing), Memory::Relaxed);
         let state = State::new(self.limits.expiry);
         let entry = Arc::new(Entry::new(name.clone(), state, is_passing));
-        known.insert(name.clone(), Arc::clone(&entry));
+        known.insert(Known(Arc::clone(&entry)));
         Ok(entry)
     }
 
@@ -160,7 +191,7 @@ impl Sessions {
     fn forget(&self, entry: &Arc<Entry>, state: &mut State) {
         state.is_gone = true;
         let mut known = lock(&self.known);
-        if known.get(&entry.name).is_some_and(|other| Arc::ptr_eq(other, entry)) {
+        if known.get(&entry.name).is_some_and(|other| Arc::ptr_eq(&other.0, entry)) {
             known.remove(&entry.name);
             self.stays(entry);
         }
@@ -168,8 +199,8 @@ impl Sessions {
 
     /// A session does not pass with its connection, or is no more.
     fn stays(&self, entry: &Entry) {
-        if entry.is_passing.swap(false, Ordering::Relaxed) {
-            self.passing.fetch_sub(1, Ordering::Relaxed);
+        if entry.is_passing.swap(false, Memory::Relaxed) {
+            self.passing.fetch_sub(1, Memory::Relaxed);
         }
     }
 
@@ -178,8 +209,11 @@ impl Sessions {
         let mut aged = lock(&self.aged);
         let known = lock(&self.known);
         let after = aged.as_ref().map_or(Unbounded, Excluded);
-        let next: Vec<_> =
-            known.range((after, Unbounded)).take(AGED_MAX).map(|(_, e)| Arc::clone(e)).collect();
+        let next: Vec<_> = known
+            .range::<SessionName, _>((after, Unbounded))
+            .take(AGED_MAX)
+            .map(|known| Arc::clone(&known.0))
+            .collect();
         *aged = next.last().filter(|_| next.len() == AGED_MAX).map(|entry| entry.name.clone());
         next
     }

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tidings_model::{
     AckMode, LogKind, Mark, PerLog, Position, Record, Slow, Time, TopicFilter, Will,
 };
@@ -38,7 +37,7 @@ pub(super) struct State {
     /// Whether anybody has ever been it.
     pub(super) has_begun: bool,
     /// What the machine wants to know when its client comes back.
-    pub(super) notes: Bytes,
+    pub(super) notes: Box<[u8]>,
     /// What is published when the connection is lost.
     pub(super) will: Option<Box<Will>>,
 }
@@ -46,8 +45,8 @@ pub(super) struct State {
 /// A subscription that is a session: its shard's number, and its own in there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Holder {
-    pub(super) shard: usize,
-    pub(super) key: usize,
+    pub(super) shard: u32,
+    pub(super) key: u32,
 }
 
 impl State {
@@ -66,7 +65,7 @@ impl State {
             generation: NOBODY,
             is_gone: false,
             has_begun: false,
-            notes: Bytes::new(),
+            notes: Box::default(),
             will: None,
         }
     }
@@ -119,12 +118,15 @@ impl State {
 /// How often what lies beyond the acknowledged position was sent: in each log to each of these
 /// places, so many times from the acknowledged position on. In order, the farthest last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stairs(PerLog<Vec<(Mark, u32)>>);
+pub(crate) struct Stairs(Option<Box<Steps>>);
+
+/// The steps of each log.
+type Steps = PerLog<Vec<(Mark, u32)>>;
 
 impl Stairs {
     /// Whatever lies up to `mark` was sent `times` more often.
     pub(super) fn add(&mut self, log: LogKind, mark: Mark, times: u32) {
-        let steps = &mut self.0[log];
+        let steps = &mut self.0.get_or_insert_default()[log];
         match steps.binary_search_by_key(&mark, |&(step, _)| step) {
             Ok(known) => steps[known].1 = steps[known].1.saturating_add(times),
             Err(place) => steps.insert(place, (mark, times)),
@@ -142,7 +144,8 @@ impl Stairs {
     /// How often a record was sent before.
     pub(crate) fn count(&self, record: &Record) -> u32 {
         let Mark { epoch, offset } = record.mark;
-        let steps = self.0[record.log].iter();
+        let Some(steps) = &self.0 else { return 0 };
+        let steps = steps[record.log].iter();
         let covering = steps.filter(|(step, _)| step.epoch == epoch && step.offset >= offset);
         covering.fold(0, |count, (_, times)| count.saturating_add(*times))
     }
@@ -150,13 +153,19 @@ impl Stairs {
     /// Every step, each as a position in one log.
     pub(super) fn steps(&self) -> impl Iterator<Item = (Position, u32)> {
         LogKind::ALL.into_iter().flat_map(|log| {
-            self.0[log].iter().map(move |&(mark, times)| (Position::at(log, mark), times))
+            let steps = self.0.as_ref().map(|steps| steps[log].iter());
+            let steps = steps.into_iter().flatten();
+            steps.map(move |&(mark, times)| (Position::at(log, mark), times))
         })
     }
 
     fn forget(&mut self, acked: Position) {
+        let Some(steps) = &mut self.0 else { return };
         for log in LogKind::ALL {
-            self.0[log].retain(|&(mark, _)| !acked.covers(log, mark));
+            steps[log].retain(|&(mark, _)| !acked.covers(log, mark));
+        }
+        if LogKind::ALL.into_iter().all(|log| steps[log].is_empty()) {
+            self.0 = None;
         }
     }
 }
@@ -194,7 +203,7 @@ mod tests {
         let counts = |stairs: &Stairs| [1, 5, 6, 10, 11, 20, 21].map(|n| stairs.count(&record(n)));
         assert_eq!(counts(&stairs), [4, 4, 3, 3, 1, 1, 0]);
         stairs.forget(Position::at(LogKind::Durable, at(10)));
-        assert_eq!(stairs.0[LogKind::Durable], [(at(20), 1)]);
+        assert_eq!(stairs.0.as_ref().unwrap()[LogKind::Durable], [(at(20), 1)]);
     }
 
     #[test]
@@ -203,7 +212,7 @@ mod tests {
         for sent in 1..1000 {
             stairs.add(LogKind::Durable, at(sent), 1);
         }
-        assert_eq!(stairs.0[LogKind::Durable].len(), STEPS_MAX);
+        assert_eq!(stairs.0.as_ref().unwrap()[LogKind::Durable].len(), STEPS_MAX);
         assert_eq!(stairs.count(&record(1)), 999);
         // The offset n was sent from the n-th time on.
         for offset in 1..=1000 {

@@ -76,7 +76,7 @@ pub(super) fn decode(payload: &[u8]) -> Option<State> {
             (None, true) => AckMode::Explicit,
             (None, false) => AckMode::Automatic,
         },
-        notes: STANDARD.decode(stored.notes.unwrap_or_default()).ok()?.into(),
+        notes: STANDARD.decode(stored.notes.unwrap_or_default()).ok()?.into_boxed_slice(),
         will: stored.will.and_then(StoredWill::read).map(Box::new),
         has_begun: true,
         acked,

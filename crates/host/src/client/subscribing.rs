@@ -33,6 +33,9 @@ impl Client {
         let Some(storing) = &mut self.storing else { return };
         let Some(place) = storing.iter().position(|told| told.sub == sub) else { return };
         let told = storing.swap_remove(place);
+        if storing.is_empty() {
+            self.storing = None;
+        }
         let result = match result {
             Ok(()) => {
                 let held = self.subscriptions.iter_mut().filter(|reading| reading.sub == sub);
