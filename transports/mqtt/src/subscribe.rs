@@ -1,6 +1,6 @@
 //! SUBSCRIBE and UNSUBSCRIBE (sections 3.8 to 3.11).
 
-use tidings_model::{Position, Refusal, TopicFilter};
+use tidings_model::{LogKind, Position, Refusal, TopicFilter};
 use tidings_mqtt_codec::topic::Shared;
 use tidings_mqtt_codec::{
     Packet, PacketId, ReasonCode, RetainHandling, SubAck, Subscribe, SubscribeFilter, Unsubscribe,
@@ -106,6 +106,13 @@ impl Machine {
         turn: &mut Turn<'_>,
     ) {
         self.filters.begin(since);
+        // In a log that is read for the first time the client has come to where that begins; what is
+        // published there while it is away is behind.
+        for log in LogKind::ALL {
+            if let (None, Some(mark)) = (self.position.get(log), since.get(log)) {
+                self.position = self.position.with(log, mark);
+            }
+        }
         let Some(mut selecting) = self.any_work().and_then(|work| work.selecting.pop_front())
         else {
             return;
