@@ -44,7 +44,11 @@ impl Entry {
         if state.is_gone {
             return None;
         }
-        let is_over = state.holder.is_none() && expires(&state).is_some_and(|at| at <= now);
+        let is_over = match state.holder {
+            None => expires(&state).is_some_and(|at| at <= now),
+            // One that is not kept after its connection ends with it, also when that is taken over.
+            Some(_) => state.expiry.is_zero(),
+        };
         let mut will = None;
         // One that passes with its connection ends with it, also when another takes its place.
         if state.has_begun && (is_fresh || is_over || state.is_passing()) {
