@@ -163,14 +163,14 @@ impl Machine {
         offer: &ConnAckProperties,
     ) -> Link {
         let keep_alive = offer.server_keep_alive.unwrap_or(connect.keep_alive);
-        let patience = Duration::from_millis(u64::from(keep_alive) * 1500);
         let properties = &connect.properties;
         let receive_max = properties.receive_maximum.map_or(u16::MAX, NonZeroU16::get);
         Link {
             version: connect.version,
             explains: properties.request_problem_information,
             session,
-            patience: (!patience.is_zero()).then_some(patience),
+            // One and a half times (section 3.1.2.10).
+            patience_ms: u32::from(keep_alive) * 1500,
             receive_max: receive_max.min(self.settings.inflight_max),
             packet_bytes_max: properties.maximum_packet_size.map_or(u32::MAX, NonZeroU32::get),
             alias_max: properties.topic_alias_maximum,

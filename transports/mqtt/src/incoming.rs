@@ -127,14 +127,14 @@ impl Machine {
         }
     }
 
-    /// Refuses one message. Before MQTT 5 there is no word for that but going away; a message of
-    /// QoS 0 is only dropped.
+    /// Refuses one message. Before MQTT 5 there is no word for that: it is acknowledged and dropped,
+    /// as one of QoS 0 is (section 3.3.5), or its client would send it for ever.
     fn reject(&mut self, qos: QoS, id: Option<PacketId>, refused: Refused, turn: &mut Turn<'_>) {
         self.flush_batch(turn);
         let Refused { reason, text } = refused;
         let ticket = self.ticket();
         let ids = id.into_iter().collect();
-        let outcome = Some(Err(Failure { reason, text }));
+        let outcome = Some(Err(Failure { reason, text, is_ours: false }));
         self.work().publishing.push_back(Publishing { ticket, qos, ids, outcome });
         self.answer(turn);
     }
@@ -190,7 +190,8 @@ impl Machine {
         if ids.is_empty() {
             return;
         }
-        if self.link.version != Version::V5 {
+        if self.link.version != Version::V5 && failure.is_ours {
+            // It may come again, and be taken then.
             return self.fail(failure.reason, &failure.text, turn);
         }
         for &packet_id in ids {

@@ -16,7 +16,6 @@ use tidings_protocol::{
 use crate::connect::Opening;
 use crate::filters::Filters;
 use crate::notes::Notes;
-use crate::shared::SharedFilter;
 use crate::turn::{Link, Turn};
 use crate::work::Work;
 
@@ -33,10 +32,6 @@ pub(crate) struct Machine {
     pub(crate) stage: Stage,
     pub(crate) link: Link,
     pub(crate) filters: Filters,
-    /// Subscriptions that are shared with other clients.
-    pub(crate) shared: Vec<SharedFilter>,
-    /// Names of subscriptions with the broker that were given.
-    pub(crate) subs: u32,
     /// Everything up to here has arrived at the client for good.
     pub(crate) position: Position,
     /// What lies before this was published while the client was away.
@@ -72,7 +67,7 @@ impl Machine {
                 version: Version::V311,
                 explains: true,
                 session: None,
-                patience: None,
+                patience_ms: 0,
                 heard: Time::default(),
                 receive_max: 0,
                 packet_bytes_max: u32::MAX,
@@ -80,8 +75,6 @@ impl Machine {
                 origin: NonZeroU64::MIN,
             },
             filters: Filters::default(),
-            shared: Vec::new(),
-            subs: SUB.0,
             position: Position::default(),
             resumed: None,
             allowed: None,
@@ -232,10 +225,9 @@ impl Machine {
     }
 
     fn deadline(&mut self, turn: &mut Turn<'_>) {
-        match (&self.stage, self.link.patience) {
+        match (&self.stage, self.link.until()) {
             (Stage::New, _) => self.close(CloseReason::Done, turn),
-            (Stage::Open, Some(patience)) => {
-                let until = self.link.heard + patience;
+            (Stage::Open, Some(until)) => {
                 if until <= turn.now {
                     let why = "nothing came for one and a half times the keep alive";
                     return self.fail(ReasonCode::KeepAliveTimeout, why, turn);
@@ -273,8 +265,6 @@ impl Machine {
         }
         let mut notes =
             Notes { filters: self.filters.iter().cloned().collect(), ..Notes::default() };
-        let shared = self.shared.iter().map(|one| (one.name.clone(), one.filter.clone()));
-        notes.shared = shared.collect();
         if let Some(work) = &self.work {
             work.note(&mut notes);
         }
@@ -321,8 +311,9 @@ impl Machine {
     /// Goes on with what came while the session was not there.
     pub(crate) fn go_on(&mut self, early: &[u8], turn: &mut Turn<'_>) {
         self.stage = Stage::Open;
-        if let Some(patience) = self.link.patience {
-            turn.out.push(Output::WakeAt(turn.now + patience));
+        self.link.heard = turn.now;
+        if let Some(until) = self.link.until() {
+            turn.out.push(Output::WakeAt(until));
         }
         self.bytes(early, turn);
     }

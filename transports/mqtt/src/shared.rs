@@ -57,20 +57,26 @@ impl Machine {
         let is_it = |known: &&mut SharedFilter| {
             *known.name == *shared.name && known.filter.filter == filter.filter
         };
-        if let Some(known) = self.shared.iter_mut().find(is_it) {
+        if let Some(known) = self.work().shared.iter_mut().find(is_it) {
             known.filter = filter;
             return Ok((None, granted));
         }
-        if self.filters.len() + self.shared.len() >= self.settings.subscriptions_max {
+        if self.subscriptions() >= self.settings.subscriptions_max {
             return Err(ReasonCode::QuotaExceeded);
         }
         Ok((Some(self.join(shared.name.into(), filter, turn)), granted))
     }
 
+    /// How many subscriptions there are of either kind.
+    pub(crate) fn subscriptions(&mut self) -> usize {
+        self.filters.len() + self.any_work().map_or(0, |work| work.shared.len())
+    }
+
     /// Becomes a member.
     pub(crate) fn join(&mut self, name: Box<str>, filter: Filter, turn: &mut Turn<'_>) -> SubId {
-        self.subs += 1;
-        let sub = SubId(self.subs);
+        let work = self.work();
+        work.subs += 1;
+        let sub = SubId(work.subs);
         let options = SubscribeOptions {
             filters: vec![filter.filter.clone()],
             since: None,
@@ -87,7 +93,7 @@ impl Machine {
         };
         turn.out.push(Output::Subscribe(sub, options));
         let held = VecDeque::new();
-        self.shared.push(SharedFilter { sub, name, filter, allowed: 0, held });
+        self.work().shared.push(SharedFilter { sub, name, filter, allowed: 0, held });
         sub
     }
 
@@ -96,8 +102,9 @@ impl Machine {
         if result.is_ok() {
             return;
         }
-        self.shared.retain(|shared| shared.sub != sub);
-        let selecting = self.any_work().into_iter().flat_map(|work| &mut work.selecting);
+        let Some(work) = self.any_work() else { return };
+        work.shared.retain(|shared| shared.sub != sub);
+        let selecting = work.selecting.iter_mut();
         for asked in selecting.flat_map(|selecting| &mut selecting.filters) {
             if asked.sub == Some(sub) {
                 asked.reason = ReasonCode::NotAuthorized;
@@ -110,15 +117,17 @@ impl Machine {
         let Ok(filter) = names::filter(shared.filter) else { return false };
         let is_it =
             |known: &SharedFilter| *known.name == *shared.name && known.filter.filter == filter;
-        let Some(place) = self.shared.iter().position(is_it) else { return false };
-        let gone = self.shared.remove(place);
+        let Some(work) = self.any_work() else { return false };
+        let Some(place) = work.shared.iter().position(is_it) else { return false };
+        let gone = work.shared.remove(place);
         turn.out.push(Output::Unsubscribe(gone.sub));
         true
     }
 
     /// What was dealt out to the client.
     pub(crate) fn dealt(&mut self, sub: SubId, deliveries: &[Delivery]) {
-        let Some(shared) = self.shared.iter_mut().find(|shared| shared.sub == sub) else { return };
+        let shared = self.any_work().into_iter().flat_map(|work| &mut work.shared);
+        let Some(shared) = shared.into_iter().find(|shared| shared.sub == sub) else { return };
         for delivery in deliveries {
             if let Delivery::Event(event) = delivery {
                 shared.allowed = shared.allowed.saturating_sub(1);
@@ -129,30 +138,30 @@ impl Machine {
 
     /// Sends what was dealt out as far as the client takes it, and takes more.
     pub(crate) fn pump_shared(&mut self, turn: &mut Turn<'_>) {
-        for index in 0..self.shared.len() {
-            while let Some(event) = self.shared[index].held.pop_front() {
-                if !self.send_dealt(index, &event, turn) {
-                    self.shared[index].held.push_front(event);
+        let Some(work) = self.any_work().filter(|work| !work.shared.is_empty()) else { return };
+        let mut all = std::mem::take(&mut work.shared);
+        for shared in &mut all {
+            while let Some(event) = shared.held.pop_front() {
+                if !self.send_dealt(shared, &event, turn) {
+                    shared.held.push_front(event);
                     break;
                 }
             }
             let most = usize::from(self.link.receive_max.min(DEALT_MAX));
-            let sub = self.shared[index].sub;
-            let open = self.any_work().map_or(0, |work| work.flights.dealt(sub));
-            let shared = &mut self.shared[index];
+            let open = self.work().flights.dealt(shared.sub);
             let room = most.saturating_sub(open + shared.held.len());
             if room > 0 && shared.allowed as usize * 2 <= room {
                 shared.allowed = u32::try_from(room).unwrap_or(u32::MAX);
-                turn.out.push(Output::Allow(sub, shared.allowed));
+                turn.out.push(Output::Allow(shared.sub, shared.allowed));
             }
         }
+        self.work().shared = all;
     }
 
     /// Sends a message if it can be sent now; says whether that was done, or need not be.
-    fn send_dealt(&mut self, index: usize, event: &Event, turn: &mut Turn<'_>) -> bool {
+    fn send_dealt(&mut self, to: &SharedFilter, event: &Event, turn: &mut Turn<'_>) -> bool {
         let record = &event.record;
-        let SharedFilter { sub, filter, .. } = &self.shared[index];
-        let sub = *sub;
+        let &SharedFilter { sub, ref filter, .. } = to;
         let qos = filter.qos.min(qos(record.message.manner.quality));
         let retain = filter.retain_as_published && record.message.manner.retain;
         let delivered = Delivered { qos, retain, ids: filter.id.into_iter().collect() };

@@ -39,7 +39,7 @@ impl Machine {
     ) -> Result<Asked, ReasonCode> {
         let filter = names::filter(&asked.filter).map_err(|_| ReasonCode::TopicFilterInvalid)?;
         let is_known = self.filters.iter().any(|known| known.filter == filter);
-        let count = self.filters.len() + self.shared.len();
+        let count = self.subscriptions();
         if !is_known && count >= self.settings.subscriptions_max {
             return Err(ReasonCode::QuotaExceeded);
         }

@@ -16,8 +16,8 @@ pub(crate) struct Link {
     pub(crate) explains: bool,
     /// The session that outlives the connection, if it does.
     pub(crate) session: Option<SessionName>,
-    /// How long the client may be silent.
-    pub(crate) patience: Option<Duration>,
+    /// How long the client may be silent, in milliseconds; 0 is for ever.
+    pub(crate) patience_ms: u32,
     /// When it was last heard.
     pub(crate) heard: Time,
     /// How many messages it lets be under way.
@@ -31,6 +31,12 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// When the client will have been silent for too long.
+    pub(crate) fn until(&self) -> Option<Time> {
+        let patience = Duration::from_millis(self.patience_ms.into());
+        (!patience.is_zero()).then(|| self.heard + patience)
+    }
+
     /// Whether the session outlives the connection.
     pub(crate) fn is_lasting(&self) -> bool {
         self.session.is_some()

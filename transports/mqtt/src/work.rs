@@ -11,6 +11,7 @@ use crate::filters::Filter;
 use crate::flights::Flights;
 use crate::notes::Notes;
 use crate::recall::Recall;
+use crate::shared::SharedFilter;
 
 /// What is under way.
 #[derive(Default)]
@@ -32,6 +33,10 @@ pub(crate) struct Work {
     /// Messages of one read that go to the broker together.
     pub(crate) batch: Option<Batch>,
     pub(crate) aliases: Aliases,
+    /// Subscriptions that are shared with other clients.
+    pub(crate) shared: Vec<SharedFilter>,
+    /// How many names of subscriptions with the broker were given.
+    pub(crate) subs: u32,
 }
 
 /// Messages that are stored as one.
@@ -56,6 +61,8 @@ pub(crate) struct Publishing {
 pub(crate) struct Failure {
     pub(crate) reason: ReasonCode,
     pub(crate) text: String,
+    /// Whether it is no fault of the client's.
+    pub(crate) is_ours: bool,
 }
 
 impl From<Refusal> for Failure {
@@ -66,7 +73,8 @@ impl From<Refusal> for Failure {
             Refusal::TooManyTopics(_) => ReasonCode::QuotaExceeded,
             _ => ReasonCode::UnspecifiedError,
         };
-        Failure { reason, text: refusal.to_string() }
+        let is_ours = reason == ReasonCode::UnspecifiedError;
+        Failure { reason, text: refusal.to_string(), is_ours }
     }
 }
 
@@ -103,10 +111,13 @@ impl Work {
             && self.selecting.is_empty()
             && self.batch.is_none()
             && self.aliases.is_empty()
+            && self.shared.is_empty()
     }
 
     /// Adds what is to be remembered.
     pub(crate) fn note(&self, notes: &mut Notes) {
+        let shared = self.shared.iter().map(|one| (one.name.clone(), one.filter.clone()));
+        notes.shared = shared.collect();
         notes.arrived = self.flights.out_of_order().collect();
         notes.released.clone_from(&self.flights.released);
         notes.received.clone_from(&self.received);

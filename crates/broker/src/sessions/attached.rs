@@ -49,7 +49,7 @@ impl Attached {
     pub(crate) fn reads(&self, filters: Vec<TopicFilter>) {
         let mut state = lock(&self.entry.state);
         if state.generation == self.generation && !state.is_passing() {
-            state.filters = filters;
+            state.filters = filters.into();
         }
     }
 

@@ -50,8 +50,7 @@ impl Entry {
             Some(_) => state.expiry.is_zero(),
         };
         let mut will = None;
-        // One that passes with its connection ends with it, also when another takes its place.
-        if state.has_begun && (is_fresh || is_over || state.is_passing()) {
+        if state.has_begun && (is_fresh || is_over) {
             will = state.will.take();
             state.begin_anew();
         }
@@ -66,14 +65,16 @@ impl Claim<'_> {
         if self.is_new {
             return (options.filters.clone(), options.since.unwrap_or(options.otherwise));
         }
-        let filters =
-            if options.filters.is_empty() { &self.state.filters } else { &options.filters };
+        let filters = match options.filters.is_empty() {
+            true => &self.state.filters,
+            false => &options.filters[..],
+        };
         let since = match (self.acks(options.session.as_ref()), options.since) {
             // A client that knows how far it has come knows better than we do.
             (AckMode::Automatic, Some(since @ Since::After(_))) => since,
             _ => Since::After(self.state.acked),
         };
-        (filters.clone(), since)
+        (filters.to_vec(), since)
     }
 
     /// Whether it may be a session that reads nothing.
@@ -97,7 +98,7 @@ impl Claim<'_> {
         mut self,
         sessions: &Sessions,
         options: &SubscribeOptions,
-        filters: Vec<TopicFilter>,
+        filters: &[TopicFilter],
         position: Position,
         (shard, key): (usize, usize),
         end: Position,
@@ -128,9 +129,9 @@ impl Claim<'_> {
             || state.will.is_some()
             || (acks != AckMode::Automatic && state.acked != acked)
             || (&state.filters, state.slow, state.acks, state.expiry)
-                != (&filters, options.slow, acks, expiry);
+                != (&filters.into(), options.slow, acks, expiry);
         (state.filters, state.slow, state.acks, state.expiry) =
-            (filters, options.slow, acks, expiry);
+            (filters.into(), options.slow, acks, expiry);
         (state.acked, state.sent) = (acked, acked);
         state.has_begun = true;
         if !expiry.is_zero() {

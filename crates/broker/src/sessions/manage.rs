@@ -321,7 +321,7 @@ fn own(entry: &Entry, payload: Bytes, now: Time, expires: Option<Time>) -> Optio
 fn info(entry: &Entry, state: &State) -> SessionInfo {
     SessionInfo {
         name: entry.name.clone(),
-        filters: state.filters.clone(),
+        filters: state.filters.to_vec(),
         acks: state.acks,
         position: state.acked,
         expiry: state.expiry,

@@ -15,7 +15,7 @@ const NOBODY: u64 = 0;
 
 /// How one session is.
 pub(super) struct State {
-    pub(super) filters: Vec<TopicFilter>,
+    pub(super) filters: Box<[TopicFilter]>,
     pub(super) slow: Slow,
     pub(super) acks: AckMode,
     pub(super) expiry: Duration,
@@ -53,7 +53,7 @@ impl State {
     /// A session that nobody has been yet.
     pub(super) fn new(expiry: Duration) -> State {
         State {
-            filters: Vec::new(),
+            filters: Box::default(),
             slow: Slow::Gap,
             acks: AckMode::Automatic,
             expiry,

@@ -69,7 +69,7 @@ pub(super) fn decode(payload: &[u8]) -> Option<State> {
     let filters = filters.ok().filter(|filters: &Vec<_>| may_be_empty || !filters.is_empty())?;
     let acked: Position = stored.position.parse().ok()?;
     Some(State {
-        filters,
+        filters: filters.into(),
         slow: if stored.latest { Slow::Latest } else { Slow::Gap },
         acks: match (&stored.notes, stored.explicit) {
             (Some(_), _) => AckMode::Noted,

@@ -206,7 +206,7 @@ impl Shard {
         if let Some(claim) = claim {
             let holder = (self.number, key);
             let (sessions, end) = (self.broker.sessions(), self.broker.end());
-            let attachment = claim.attach(sessions, options, allowed, position, holder, end);
+            let attachment = claim.attach(sessions, options, &allowed, position, holder, end);
             subscription.attached = Some(Box::new(attachment.attached));
             (unsaved, resumed) = (attachment.unsaved, attachment.notes);
             if let Some(eviction) = attachment.evicted {
