@@ -9,6 +9,9 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::tls::session::Session;
+use crate::tls::stream as secure;
+
 /// What the server is doing.
 #[derive(Debug, Default)]
 pub struct Stats {
@@ -16,6 +19,9 @@ pub struct Stats {
     streams: AtomicUsize,
     accepted: AtomicU64,
     refused: AtomicU64,
+    handshakes: AtomicU64,
+    resumed: AtomicU64,
+    handshakes_failed: AtomicU64,
 }
 
 impl Stats {
@@ -43,6 +49,30 @@ impl Stats {
     /// Connections and streams turned away because there were too many.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// TLS handshakes since the start, those that went on with an earlier connection among them.
+    pub fn handshakes(&self) -> u64 {
+        self.handshakes.load(Ordering::Relaxed)
+    }
+
+    /// TLS handshakes that went on with an earlier connection, and so needed no signature.
+    pub fn resumed(&self) -> u64 {
+        self.resumed.load(Ordering::Relaxed)
+    }
+
+    /// TLS handshakes that came to nothing.
+    pub fn handshakes_failed(&self) -> u64 {
+        self.handshakes_failed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn handshake(&self, is_resumed: bool) {
+        self.handshakes.fetch_add(1, Ordering::Relaxed);
+        self.resumed.fetch_add(u64::from(is_resumed), Ordering::Relaxed);
+    }
+
+    pub(crate) fn handshake_failed(&self) {
+        self.handshakes_failed.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn stream_begins(&self) {
@@ -75,10 +105,18 @@ impl Drop for Counted {
     }
 }
 
-/// A counted socket.
+/// A counted socket, and TLS on it where that is spoken.
 pub(crate) struct Connection {
     stream: TcpStream,
     counted: Counted,
+    tls: Option<Box<Session>>,
+}
+
+/// What a connection is made of, with a socket that the runtime does not watch.
+pub(crate) struct Parts {
+    pub(crate) stream: std::net::TcpStream,
+    pub(crate) counted: Counted,
+    pub(crate) tls: Option<Box<Session>>,
 }
 
 impl Connection {
@@ -86,11 +124,19 @@ impl Connection {
     ///
     /// # Errors
     /// The system does not let it be watched.
-    pub(crate) fn from_parts(
-        stream: std::net::TcpStream,
-        counted: Counted,
-    ) -> io::Result<Connection> {
-        Ok(Connection { stream: TcpStream::from_std(stream)?, counted })
+    pub(crate) fn from_parts(parts: Parts) -> io::Result<Connection> {
+        let Parts { stream, counted, tls } = parts;
+        Ok(Connection { stream: TcpStream::from_std(stream)?, counted, tls })
+    }
+
+    /// The socket, for whoever shakes hands on it.
+    pub(crate) fn socket(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// The same connection, on which hands were shaken.
+    pub(crate) fn secured(self, session: Box<Session>) -> Connection {
+        Connection { tls: Some(session), ..self }
     }
 
     /// Waits until the runtime knows that the system takes bytes.
@@ -101,12 +147,13 @@ impl Connection {
         self.stream.writable().await
     }
 
-    /// The socket, which the runtime watches no longer, and its place in the count.
+    /// What it is made of; the runtime watches the socket no longer.
     ///
     /// # Errors
     /// The system is at odds with the runtime.
-    pub(crate) fn into_parts(self) -> io::Result<(std::net::TcpStream, Counted)> {
-        Ok((self.stream.into_std()?, self.counted))
+    pub(crate) fn into_parts(self) -> io::Result<Parts> {
+        let Connection { stream, counted, tls } = self;
+        Ok(Parts { stream: stream.into_std()?, counted, tls })
     }
 }
 
@@ -116,7 +163,11 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let Connection { stream, tls, .. } = &mut *self;
+        match tls {
+            None => Pin::new(stream).poll_read(cx, buffer),
+            Some(tls) => secure::poll_read(tls, stream, cx, buffer),
+        }
     }
 }
 
@@ -126,7 +177,11 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let Connection { stream, tls, .. } = &mut *self;
+        match tls {
+            None => Pin::new(stream).poll_write(cx, bytes),
+            Some(tls) => secure::poll_write(tls, stream, cx, &[IoSlice::new(bytes)]),
+        }
     }
 
     fn poll_write_vectored(
@@ -134,7 +189,11 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let Connection { stream, tls, .. } = &mut *self;
+        match tls {
+            None => Pin::new(stream).poll_write_vectored(cx, slices),
+            Some(tls) => secure::poll_write(tls, stream, cx, slices),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -142,10 +201,18 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let Connection { stream, tls, .. } = &mut *self;
+        match tls {
+            None => Pin::new(stream).poll_flush(cx),
+            Some(tls) => secure::poll_flush(tls, stream, cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let Connection { stream, tls, .. } = &mut *self;
+        match tls {
+            None => Pin::new(stream).poll_shutdown(cx),
+            Some(tls) => secure::poll_shutdown(tls, stream, cx),
+        }
     }
 }

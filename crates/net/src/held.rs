@@ -6,13 +6,15 @@ use std::net::Shutdown;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use crate::connection::{Connection, Counted};
+use crate::connection::{Connection, Counted, Parts};
 use crate::reactor::Readiness;
+use crate::tls::session::Session;
 
 /// A counted socket, registered with a reactor for as long as it lives.
 pub(crate) struct Held {
     stream: TcpStream,
     counted: Counted,
+    tls: Option<Box<Session>>,
     /// Whether bytes may be there that were not read.
     readable: bool,
     /// Whether the peer's end was told and is not read yet.
@@ -27,23 +29,20 @@ impl Held {
     /// # Errors
     /// The system does not let it be watched; the connection is closed then.
     pub(crate) fn new(connection: Connection, to: &Registry, token: Token) -> io::Result<Held> {
-        let (stream, counted) = connection.into_parts()?;
-        Held::open(stream, counted, to, token)
+        Held::open(connection.into_parts()?, to, token)
     }
 
-    /// Takes a connection that the runtime has never had.
+    /// Takes a connection that the runtime has no longer, or has never had.
     ///
     /// # Errors
     /// The system does not let it be watched; the connection is closed then.
-    pub(crate) fn open(
-        stream: std::net::TcpStream,
-        counted: Counted,
-        to: &Registry,
-        token: Token,
-    ) -> io::Result<Held> {
+    pub(crate) fn open(parts: Parts, to: &Registry, token: Token) -> io::Result<Held> {
+        let Parts { stream, counted, tls } = parts;
         let mut stream = TcpStream::from_std(stream);
         to.register(&mut stream, token, Interest::READABLE)?;
-        Ok(Held { stream, counted, readable: false, ended: false, tells_writable: false })
+        // Of what TLS has taken from the socket already, the reactor does not tell.
+        let readable = tls.is_some();
+        Ok(Held { stream, counted, tls, readable, ended: false, tells_writable: false })
     }
 
     /// Gives it back to the runtime.
@@ -52,7 +51,8 @@ impl Held {
     /// The system does not let it be watched; it is closed then.
     pub(crate) fn give_back(mut self, to: &Registry) -> io::Result<Connection> {
         to.deregister(&mut self.stream)?;
-        Connection::from_parts(self.stream.into(), self.counted)
+        let Held { stream, counted, tls, .. } = self;
+        Connection::from_parts(Parts { stream: stream.into(), counted, tls })
     }
 
     /// The reactor has told of it.
@@ -72,19 +72,31 @@ impl Held {
     /// The connection is gone.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         let most = buffer.len();
-        let count = tried(|| self.stream.read(buffer))?;
+        let Held { stream, tls, .. } = self;
+        if let Some(tls) = tls {
+            let count = tried(|| tls.read(stream, buffer))?;
+            let has_ended = self.ended || tls.has_ended();
+            self.readable = count.is_some_and(|count| count == most || has_ended && count > 0);
+            return Ok(count);
+        }
+        let count = tried(|| stream.read(buffer))?;
         // What leaves room was all there was: the reactor tells of what comes after it. Of the end
         // it has told already.
         self.readable = count.is_some_and(|count| count == most || self.ended && count > 0);
         Ok(count)
     }
 
-    /// Writes once; nothing when the system takes no more.
+    /// Writes once; nothing when the system takes no more. Then the next call must begin with the
+    /// same bytes.
     ///
     /// # Errors
     /// The connection is gone.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        tried(|| self.stream.write(bytes))
+        let Held { stream, tls, .. } = self;
+        match tls {
+            None => tried(|| stream.write(bytes)),
+            Some(tls) => tried(|| tls.write(stream, &[IoSlice::new(bytes)])),
+        }
     }
 
     /// Writes once from several pieces; nothing when the system takes no more.
@@ -92,7 +104,11 @@ impl Held {
     /// # Errors
     /// The connection is gone.
     pub(crate) fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
-        tried(|| self.stream.write_vectored(slices))
+        let Held { stream, tls, .. } = self;
+        match tls {
+            None => tried(|| stream.write_vectored(slices)),
+            Some(tls) => tried(|| tls.write(stream, slices)),
+        }
     }
 
     /// Asks the reactor to tell when the system takes bytes again.
@@ -109,7 +125,10 @@ impl Held {
     }
 
     /// Tells the peer that nothing more comes.
-    pub(crate) fn shutdown(&self) {
+    pub(crate) fn shutdown(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            let _ = tls.close(&mut self.stream);
+        }
         // Fails only when the peer is gone, and then there is nobody to tell.
         let _ = self.stream.shutdown(Shutdown::Write);
     }

@@ -18,9 +18,11 @@ mod options;
 mod reactor;
 mod seat;
 mod timers;
+mod tls;
 
 pub use clock::Clock;
 pub use connection::Stats;
 pub use listen::{Server, ServerError};
 pub use loaders::start_loaders;
 pub use options::{Carries, Listener, Options, Site};
+pub use tls::{PeerCertificate, Tls, TlsError, TlsFiles};

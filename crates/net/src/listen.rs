@@ -22,11 +22,12 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::clock::Clock;
-use crate::connection::{Connection, Counted, Stats};
+use crate::connection::{Connection, Counted, Parts, Stats};
 use crate::drive::raw;
 use crate::local::{Local, Serving};
 use crate::options::{Carries, Listener, Options, Site};
 use crate::reactor::Reactor;
+use crate::tls::{self, Tls};
 
 /// Connections the system holds for us while we are busy; it cuts this to its own maximum.
 const BACKLOG: i32 = 4096;
@@ -93,12 +94,12 @@ impl Shared {
 /// A serving thread: where it takes its connections from, and its end.
 type Thread = (mpsc::UnboundedSender<Handover>, JoinHandle<()>);
 
-/// A connection on its way to a serving thread.
-type Handover = (std::net::TcpStream, Counted, Carries);
+/// A connection on its way to a serving thread: what it carries, and what it begins with.
+type Handover = (Parts, Carries, Option<Arc<Tls>>);
 
 /// A server that listens.
 pub struct Server {
-    listeners: Vec<(TcpListener, Carries)>,
+    listeners: Vec<(TcpListener, Listener)>,
     addresses: Vec<SocketAddr>,
     options: Arc<Options>,
     shared: Arc<Shared>,
@@ -116,11 +117,11 @@ impl Server {
         stats: Arc<Stats>,
     ) -> Result<Server, ServerError> {
         let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
-        for &Listener { address, carries } in &options.listeners {
-            let failed = |error| ServerError::Listen(address, error);
-            let listener = bind(address).map_err(failed)?;
+        for port in &options.listeners {
+            let failed = |error| ServerError::Listen(port.address, error);
+            let listener = bind(port.address).map_err(failed)?;
             addresses.push(listener.local_addr().map_err(failed)?);
-            listeners.push((listener, carries));
+            listeners.push((listener, port.clone()));
         }
         let options = Arc::new(options);
         let shared = Arc::new(Shared::new(stats));
@@ -185,7 +186,7 @@ impl Server {
         .await;
     }
 
-    async fn accept(&self, (listener, carries): &(TcpListener, Carries), turn: &Cell<usize>) {
+    async fn accept(&self, (listener, port): &(TcpListener, Listener), turn: &Cell<usize>) {
         loop {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
@@ -198,7 +199,7 @@ impl Server {
             let stats = &self.shared.stats;
             if stats.load() >= self.options.connections_max {
                 stats.refuse_one();
-                if let Carries::Http = carries {
+                if let (Carries::Http, None) = (port.carries, &port.tls) {
                     refuse(&stream, self.options.connections_max);
                 }
                 continue;
@@ -212,7 +213,8 @@ impl Server {
             let Ok(stream) = stream.into_std() else { continue };
             turn.set((turn.get() + 1) % self.threads.len());
             // A thread that is gone has panicked, and that has been reported.
-            let _ = self.threads[turn.get()].0.send((stream, counted, *carries));
+            let parts = Parts { stream, counted, tls: None };
+            let _ = self.threads[turn.get()].0.send((parts, port.carries, port.tls.clone()));
         }
     }
 }
@@ -288,16 +290,24 @@ async fn serve(
 ) {
     let local = Local::new(serving, sockets);
     local.spawn(Rc::clone(&local).run(reactor));
-    while let Some((stream, counted, carries)) = receiver.recv().await {
-        let begun = match carries {
-            Carries::Http => Connection::from_parts(stream, counted).map(|connection| {
-                local.spawn(crate::http::accept(Rc::clone(&local), connection));
-            }),
-            Carries::Stream(transport) => raw::hold(&local, stream, counted, transport),
-        };
-        if let Err(error) = begun {
-            tracing::warn!(%error, "cannot serve a connection");
+    while let Some((parts, carries, tls)) = receiver.recv().await {
+        match tls {
+            None => begin(&local, parts, carries),
+            Some(tls) => local.spawn(tls::accept::accept(Rc::clone(&local), parts, carries, tls)),
         }
     }
     local.cut_all();
+}
+
+/// Begins to serve a connection on which hands were shaken, where they have to be.
+pub(crate) fn begin(local: &Rc<Local>, parts: Parts, carries: Carries) {
+    let begun = match carries {
+        Carries::Http => Connection::from_parts(parts).map(|connection| {
+            local.spawn(crate::http::accept(Rc::clone(local), connection));
+        }),
+        Carries::Stream(transport) => raw::hold(local, parts, transport),
+    };
+    if let Err(error) = begun {
+        tracing::warn!(%error, "cannot serve a connection");
+    }
 }

@@ -6,16 +6,20 @@ use std::time::Duration;
 
 use tidings_protocol::{Request, Response, Transport};
 
+use crate::tls::Tls;
+
 /// Answers what is no transport's: pages, health. Must answer at once.
 pub type Site = Arc<dyn Fn(&Request) -> Option<Response> + Send + Sync>;
 
 /// A port, and what is spoken there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Listener {
     /// Where to listen.
     pub address: SocketAddr,
     /// What its connections carry.
     pub carries: Carries,
+    /// What they begin with, if they are encrypted.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// What the connections of a port carry.

@@ -12,7 +12,7 @@ use tidings_broker::{Broker, Limits, Logs, Namespaces, SessionLimits};
 use tidings_host::Registry;
 use tidings_log::{Log, MemoryLimits, MemoryLog};
 use tidings_model::{LogKind, PerLog, Time};
-use tidings_net::{Clock, Listener, Options, Server, ServerError, Stats, start_loaders};
+use tidings_net::{Carries, Clock, Listener, Options, Server, ServerError, Stats, start_loaders};
 use tidings_protocol::{Caching, Random, Settings};
 
 use crate::cli::ServeArgs;
@@ -21,6 +21,7 @@ use crate::data;
 use crate::ports;
 use crate::rules::{namespaces, policy};
 use crate::site::site;
+use crate::tls;
 use crate::transports::TRANSPORTS;
 
 /// How often ages are looked at.
@@ -50,18 +51,21 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
 
 fn serve(config: &Config) -> anyhow::Result<()> {
     let clock = Clock::start();
+    let tls = tls::load(config)?;
     let broker = broker(config, clock.now())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (stats, ready) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(true)));
         let site = site(Arc::clone(&stats), Arc::clone(&ready));
         let registry = Registry::new(TRANSPORTS, settings(config)?);
-        let options = options(config, ports::listeners(config));
+        let listeners = ports::listeners(config, tls.as_ref());
+        let options = options(config, listeners.clone());
         let server = Server::start(&broker, &registry, options, &site, clock, stats)
-            .map_err(explain)?;
+            .map_err(|error| explain(error, &listeners))?;
         // Before anything is printed: whoever waits for the line may send a signal at once.
         let signals = Signals::listen()?;
-        greet(server.addresses(), config);
+        let reloading = tls::reloading(tls)?;
+        greet(&listeners, server.addresses(), config);
         let ticking = async {
             loop {
                 let now = clock.now();
@@ -73,6 +77,7 @@ fn serve(config: &Config) -> anyhow::Result<()> {
             tokio::select! {
                 name = signals.wait() => tracing::info!("{name}: telling clients to come back later"),
                 () = ticking => {}
+                () = reloading => {}
             }
             ready.store(false, Ordering::Relaxed);
         };
@@ -167,27 +172,35 @@ fn options(config: &Config, listeners: Vec<Listener>) -> Options {
 }
 
 /// What to do about a server that does not start.
-fn explain(error: ServerError) -> anyhow::Error {
-    match &error {
-        ServerError::Listen(address, cause) if cause.kind() == std::io::ErrorKind::AddrInUse => {
-            anyhow::anyhow!(
-                "cannot listen on {address}: the port is in use; stop the other program, or choose \
-                 another port with --listen {}:PORT, TIDINGS_LISTEN or the key `listen`",
-                address.ip()
-            )
+fn explain(error: ServerError, listeners: &[Listener]) -> anyhow::Error {
+    let ServerError::Listen(address, cause) = &error else { return error.into() };
+    // The first of those that want the same address has it.
+    let port = listeners.iter().rfind(|port| port.address == *address);
+    let is_tls = port.is_some_and(|port| port.tls.is_some());
+    let is_http = port.is_none_or(|port| matches!(port.carries, Carries::Http));
+    let ip = address.ip();
+    let how = match (is_http, is_tls) {
+        (true, false) => format!("--listen {ip}:PORT, TIDINGS_LISTEN or the key `listen`"),
+        (true, true) => {
+            format!("--tls-listen {ip}:PORT, TIDINGS_TLS_LISTEN or the key `tls.listen`")
         }
-        ServerError::Listen(..) => anyhow::anyhow!(
-            "{error}; choose another address with --listen, TIDINGS_LISTEN or the key `listen`"
+        (false, false) => "TIDINGS_MQTT_LISTEN or the key `mqtt.listen`".to_owned(),
+        (false, true) => "TIDINGS_MQTT_TLS_LISTEN or the key `mqtt.tls_listen`".to_owned(),
+    };
+    match cause.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "cannot listen on {address}: the port is in use; stop the other program, or choose \
+             another port with {how}"
         ),
-        ServerError::Thread(_) => error.into(),
+        _ => anyhow::anyhow!("{error}; choose another address with {how}"),
     }
 }
 
 /// The first thing a newcomer sees: where to look, and what to type.
-fn greet(addresses: &[SocketAddr], config: &Config) {
+fn greet(listeners: &[Listener], addresses: &[SocketAddr], config: &Config) {
     let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (bold, dim, plain) = if color { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
-    let [address, others @ ..] = addresses else { return };
+    let [address, ..] = addresses else { return };
     let url = format!("http://{}", reachable(*address));
     let data = match &config.data {
         None => "in memory only: it ends with this process".to_owned(),
@@ -195,14 +208,22 @@ fn greet(addresses: &[SocketAddr], config: &Config) {
     };
     println!("{bold}Tidings{plain} {} is listening", env!("CARGO_PKG_VERSION"));
     println!("  {dim}page{plain}       {bold}{url}/{plain}");
+    let ports = || listeners.iter().zip(addresses.iter().copied().map(reachable));
+    for (_, address) in ports().filter(|(port, _)| is_https(port)) {
+        println!("  {dim}over TLS{plain}   {bold}https://{address}/{plain}");
+    }
     println!("  {dim}publish{plain}    curl -d 'hello' {url}/t/demo");
     println!("  {dim}subscribe{plain}  curl -N -H 'Accept: text/event-stream' {url}/t/demo");
-    if let [mqtt, ..] = others {
-        let mqtt = reachable(*mqtt);
-        let (host, port) = (mqtt.ip(), mqtt.port());
-        println!("  {dim}mqtt{plain}       mosquitto_sub -h {host} -p {port} -t demo");
+    for (port, address) in ports().filter(|(port, _)| !matches!(port.carries, Carries::Http)) {
+        let (host, number) = (address.ip(), address.port());
+        let more = if port.tls.is_some() { " --cafile FILE" } else { "" };
+        println!("  {dim}mqtt{plain}       mosquitto_sub -h {host} -p {number}{more} -t demo");
     }
     println!("  {dim}data{plain}       {data}");
+}
+
+fn is_https(port: &Listener) -> bool {
+    matches!(port.carries, Carries::Http) && port.tls.is_some()
 }
 
 /// An address one can connect to: that of all interfaces is not.

@@ -118,6 +118,9 @@ fn health(status: StatusCode, word: &str, stats: &Stats) -> Response {
         "streams": stats.streams(),
         "accepted": stats.accepted(),
         "refused": stats.refused(),
+        "handshakes": stats.handshakes(),
+        "handshakes_resumed": stats.resumed(),
+        "handshakes_failed": stats.handshakes_failed(),
     })
     .to_string();
     body.push('\n');

@@ -12,7 +12,7 @@ use tidings_protocol::{CloseReason, Response, Transport};
 
 use super::outgoing::Outgoing;
 use super::{Drive, LINGER, Next, QUEUE_BYTES_MAX, READS_MAX};
-use crate::connection::Counted;
+use crate::connection::Parts;
 use crate::held::Held;
 use crate::local::{Local, token};
 use crate::seat::News;
@@ -25,14 +25,9 @@ const OUTSTANDING_MAX: u32 = 256;
 ///
 /// # Errors
 /// The system does not let the socket be watched.
-pub(crate) fn hold(
-    local: &Rc<Local>,
-    stream: std::net::TcpStream,
-    counted: Counted,
-    transport: &Transport,
-) -> io::Result<()> {
+pub(crate) fn hold(local: &Rc<Local>, parts: Parts, transport: &Transport) -> io::Result<()> {
     let owner = local.sit_down();
-    let held = Held::open(stream, counted, &local.sockets, token(owner));
+    let held = Held::open(parts, &local.sockets, token(owner));
     let socket = match held {
         Ok(socket) => socket,
         Err(error) => {

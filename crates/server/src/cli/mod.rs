@@ -68,6 +68,16 @@ pub(crate) struct ServeArgs {
     /// Directory of everything that must outlive the process, or `none` [default: tidings-data]
     #[arg(long, value_name = "DIR")]
     pub data: Option<String>,
+    /// Certificate in PEM, for https and wss; read again on SIGHUP
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<String>,
+    /// The certificate's private key in PEM
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<String>,
+    /// Address to listen on for https and wss, with a certificate [default: port 8443 beside
+    /// --listen]
+    #[arg(long, value_name = "ADDRESS")]
+    pub tls_listen: Option<String>,
 }
 
 impl ServeArgs {
@@ -81,10 +91,16 @@ impl ServeArgs {
 
     /// The flags that are configuration keys, those that were given.
     pub(crate) fn flags(&self) -> Vec<Flag> {
-        [("--listen", "listen", &self.listen), ("--data", "data", &self.data)]
-            .into_iter()
-            .filter_map(|(name, key, value)| Some(Flag { name, key, value: value.clone()? }))
-            .collect()
+        [
+            ("--listen", "listen", &self.listen),
+            ("--data", "data", &self.data),
+            ("--tls-cert", "tls.certificate", &self.tls_cert),
+            ("--tls-key", "tls.key", &self.tls_key),
+            ("--tls-listen", "tls.listen", &self.tls_listen),
+        ]
+        .into_iter()
+        .filter_map(|(name, key, value)| Some(Flag { name, key, value: value.clone()? }))
+        .collect()
     }
 }
 

@@ -10,9 +10,10 @@ use std::time::Duration;
 use tidings_model::Durability;
 
 use self::Kind::{
-    Address, Choice, Count, Directory, Name, Namespaces, Origins, Port, Size, Span, Switch, Url,
+    Address, Choice, Count, Directory, File, Name, Namespaces, Origins, Port, Size, Span, Switch,
+    Url,
 };
-use super::{Config, Http, Limits, LogFormat, Logging, Mqtt, PortChoice, Rules, Times};
+use super::{Config, Http, Limits, LogFormat, Logging, Mqtt, PortChoice, Rules, Times, Tls};
 
 /// One key: what it is called and what may stand there.
 pub(super) struct Key<T: 'static = Config> {
@@ -36,6 +37,8 @@ pub(super) enum Kind<T: 'static> {
     Name(fn(&mut T) -> &mut Option<String>),
     /// A directory, or [`NONE`].
     Directory(fn(&mut T) -> &mut Option<PathBuf>),
+    /// A file, or [`NONE`].
+    File(fn(&mut T) -> &mut Option<PathBuf>),
     /// A whole number.
     Count(RangeInclusive<u64>, fn(&mut T) -> &mut usize),
     /// A size in bytes.
@@ -80,6 +83,18 @@ pub(super) static KEYS: &[Key] = &[
     key("threads", "0", Count(0..=1024, |c| &mut c.threads),
         "Worker threads. 0: one for each core."),
 
+    key("tls.listen", "auto", Port(|c| &mut c.tls.listen),
+        "Address to listen on for https and wss, where there is a certificate. auto: port 8443 beside `listen`. none: nowhere."),
+    key("tls.certificate", "none", File(|c| &mut c.tls.certificate),
+        "PEM file of the server's certificate and then of those up to one that clients trust; none: no TLS. It is read again on SIGHUP."),
+    key("tls.key", "none", File(|c| &mut c.tls.key),
+        "PEM file of the certificate's private key. It is read again on SIGHUP."),
+    key("tls.client_ca", "none", File(|c| &mut c.tls.client_ca),
+        "PEM file of the certificates that clients' certificates have to come from; none: clients are not asked for any."),
+    key("tls.client_certificates", "required", Choice(&["required", "optional"],
+        |c, name| c.tls.is_client_certificate_required = name == "required"),
+        "With tls.client_ca, whether a client without a certificate is turned away (required) or not (optional)."),
+
     key("http.allowed_origins", "[]", Origins(|c| &mut c.http.allowed_origins),
         "Web origins whose pages may use the server. []: its own only; [\"*\"]: all."),
     key("http.public_url", "none", Url(|c| &mut c.http.public_url),
@@ -95,6 +110,8 @@ pub(super) static KEYS: &[Key] = &[
 
     key("mqtt.listen", "auto", Port(|c| &mut c.mqtt.listen),
         "Address to listen on for MQTT over TCP. auto: port 1883 beside `listen`, unless another program has it. none: MQTT over WebSocket only."),
+    key("mqtt.tls_listen", "auto", Port(|c| &mut c.mqtt.tls_listen),
+        "Address to listen on for MQTT over TLS, where there is a certificate. auto: port 8883 beside `listen`, unless another program has it. none: nowhere."),
     key("mqtt.connect_wait", "10s", Span(1..=5 * MINUTE, |c| &mut c.mqtt.connect_wait),
         "How long a client may take to send its CONNECT."),
     key("mqtt.keep_alive_max", "18h", Span(1..=18 * HOUR, |c| &mut c.mqtt.keep_alive_max),
@@ -204,6 +221,13 @@ pub(super) const BLANK: Config = Config {
     listen: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)),
     data: None,
     threads: 0,
+    tls: Tls {
+        listen: PortChoice::None,
+        certificate: None,
+        key: None,
+        client_ca: None,
+        is_client_certificate_required: false,
+    },
     http: Http {
         allowed_origins: Vec::new(),
         public_url: None,
@@ -214,6 +238,7 @@ pub(super) const BLANK: Config = Config {
     },
     mqtt: Mqtt {
         listen: PortChoice::None,
+        tls_listen: PortChoice::None,
         connect_wait: Duration::ZERO,
         keep_alive_max: Duration::ZERO,
         inflight: 0,

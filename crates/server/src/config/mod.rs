@@ -47,6 +47,8 @@ pub(crate) struct Config {
     pub data: Option<PathBuf>,
     /// Worker threads; 0 is one for each core.
     pub threads: usize,
+    /// The same over TLS.
+    pub tls: Tls,
     /// HTTP itself.
     pub http: Http,
     /// MQTT.
@@ -61,6 +63,21 @@ pub(crate) struct Config {
     pub namespaces: Vec<Namespace>,
     /// Rules for topics that none of them matches.
     pub otherwise: Rules,
+}
+
+/// Keys of the section `tls`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tls {
+    /// Where HTTP is spoken over TLS, where there is a certificate.
+    pub listen: PortChoice,
+    /// The certificate's file. `None`: there is no TLS.
+    pub certificate: Option<PathBuf>,
+    /// The file of its key.
+    pub key: Option<PathBuf>,
+    /// The file of what clients' certificates are checked against; `None`: they are not asked.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client without a certificate is turned away.
+    pub is_client_certificate_required: bool,
 }
 
 /// Keys of the section `http`.
@@ -85,6 +102,8 @@ pub(crate) struct Http {
 pub(crate) struct Mqtt {
     /// Where MQTT is spoken over TCP.
     pub listen: PortChoice,
+    /// Where it is spoken over TLS, where there is a certificate.
+    pub tls_listen: PortChoice,
     /// How long a client may take to send its CONNECT.
     pub connect_wait: Duration,
     /// The longest keep-alive.

@@ -11,7 +11,7 @@ use super::hint::nearest;
 use super::keys::{BLANK, KEYS, Key, Kind, MATCH, NAMESPACE_KEYS, NAMESPACES_MAX, NONE};
 use super::raw::{Entry, Layer, Table};
 use super::units::format_size;
-use super::{Config, Namespace};
+use super::{Config, Namespace, PortChoice};
 
 impl Default for Config {
     fn default() -> Config {
@@ -140,6 +140,7 @@ impl Resolver {
         ];
         self.at_least(batch, message);
         self.at_least(memory, batch);
+        self.tls_is_whole();
         if let (None, Some((origin, key, value))) = (&self.config.data, self.durable.take()) {
             self.errors.push(ConfigError::Value {
                 origin,
@@ -147,6 +148,32 @@ impl Resolver {
                 value,
                 wrong: format!("data is \"{NONE}\", so there is no directory to keep it in"),
                 advice: "name a directory with data or --data, or leave them out".to_owned(),
+            });
+        }
+    }
+
+    /// TLS needs a certificate and its key, and nothing else of it makes sense without.
+    fn tls_is_whole(&mut self) {
+        let tls = &self.config.tls;
+        let (certificate, key) = ("tls.certificate", "tls.key");
+        let is_port = |choice: &PortChoice| matches!(choice, PortChoice::At(_));
+        let (given, missing) = match (&tls.certificate, &tls.key) {
+            (Some(_), None) => (certificate, key),
+            (None, Some(_)) => (key, certificate),
+            (None, None) if tls.client_ca.is_some() => ("tls.client_ca", certificate),
+            (None, None) if is_port(&tls.listen) => ("tls.listen", certificate),
+            (None, None) if is_port(&self.config.mqtt.tls_listen) => {
+                ("mqtt.tls_listen", certificate)
+            }
+            _ => return,
+        };
+        if let Some((origin, value)) = self.given.remove(given) {
+            self.errors.push(ConfigError::Value {
+                origin,
+                key: given.to_owned(),
+                value,
+                wrong: format!("there is no {missing}"),
+                advice: format!("name its PEM file with {missing}"),
             });
         }
     }

@@ -38,7 +38,7 @@ impl<T> Key<T> {
                 Some("") | None => return Err("not a text".into()),
                 Some(text) => *field(target) = (text != NONE).then(|| text.to_owned()),
             },
-            Kind::Directory(field) => match text(value) {
+            Kind::Directory(field) | Kind::File(field) => match text(value) {
                 Some("") => return Err("empty".into()),
                 Some(NONE) => *field(target) = None,
                 Some(text) => *field(target) = Some(text.into()),
@@ -90,6 +90,7 @@ impl<T> Key<T> {
             }
             Kind::Name(_) => format!("a text, or \"{NONE}\""),
             Kind::Directory(_) => format!("the path of a directory, or \"{NONE}\""),
+            Kind::File(_) => format!("the path of a file, or \"{NONE}\""),
             Kind::Count(range, _) => {
                 format!("a whole number from {} to {}", range.start(), range.end())
             }

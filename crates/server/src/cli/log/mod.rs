@@ -108,7 +108,8 @@ pub(crate) fn run(command: &LogCommand) -> anyhow::Result<ExitCode> {
         LogCommand::Import(args) => &args.data,
         LogCommand::Backup(args) => &args.data,
     };
-    let serve = ServeArgs { listen: None, config: args.config.clone(), data: args.data.clone() };
+    let serve =
+        ServeArgs { config: args.config.clone(), data: args.data.clone(), ..ServeArgs::default() };
     let config = match serve.load() {
         Ok(loaded) => loaded.config,
         Err(errors) => {

@@ -86,6 +86,7 @@ fn sample<T>(kind: &Kind<T>) -> &'static str {
         Kind::Port(_) => "[::1]:9",
         Kind::Name(_) => "other.example.com",
         Kind::Directory(_) => "/srv/tidings",
+        Kind::File(_) => "/srv/file.pem",
         Kind::Count(..) => "321",
         Kind::Size(range, _) if *range.end() > 64 << 20 => "77MiB",
         Kind::Size(..) => "17KiB",
@@ -104,15 +105,28 @@ fn every_key_can_come_from_the_environment_and_the_file() {
     for key in KEYS {
         let value = match key.path {
             "logging.format" => "json",
+            "tls.client_certificates" => "optional",
             _ => sample(&key.kind),
         };
-        let from_env = from_env(&[(&key.env(), value)]).unwrap();
+        // TLS has to be whole.
+        let whole = [("TIDINGS_TLS_CERTIFICATE", "c"), ("TIDINGS_TLS_KEY", "k")];
+        let env = key.env();
+        let mut variables = vec![(env.as_str(), value)];
+        let is_tls = key.path.contains("tls");
+        variables.extend(whole.iter().filter(|(name, _)| is_tls && *name != env));
+        let from_env = from_env(&variables).unwrap();
         assert_ne!(from_env, default, "{}", key.path);
         let quoted = match key.kind {
             Kind::Namespaces => value.to_owned(),
             _ => format!("{value:?}"),
         };
-        assert_eq!(from_file(format!("{} = {quoted}", key.path)).unwrap(), from_env);
+        let rest = match (is_tls, key.path) {
+            (false, _) => "",
+            (true, "tls.certificate") => "tls.key = \"k\"",
+            (true, "tls.key") => "tls.certificate = \"c\"",
+            (true, _) => "tls.certificate = \"c\"\ntls.key = \"k\"",
+        };
+        assert_eq!(from_file(format!("{} = {quoted}\n{rest}", key.path)).unwrap(), from_env);
     }
 }
 
