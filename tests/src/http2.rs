@@ -8,10 +8,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use crate::http::Response;
 use crate::server::Server;
@@ -57,7 +61,7 @@ impl Http2 {
             .unwrap_or_else(|error| panic!("no runtime: {error}"));
         let runtime = Arc::new(runtime);
         let (sender, connection) = wait(&runtime, "the connection", async {
-            let stream = TcpStream::connect(server.address()).await;
+            let stream = dial(server).await;
             let stream = stream.unwrap_or_else(|error| panic!("cannot connect: {error}"));
             let handshake = builder.handshake(stream).await;
             handshake.unwrap_or_else(|error| panic!("no HTTP/2: {error}"))
@@ -148,6 +152,24 @@ impl Http2 {
         let ended = wait(&runtime, "the connection ends", &mut connection);
         ended.unwrap_or_else(|error| panic!("the client failed: {error}"))
     }
+}
+
+/// A connection of either kind.
+trait Carrier: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Carrier for S {}
+
+/// Connects as the server is talked to.
+async fn dial(server: &Server) -> std::io::Result<Box<dyn Carrier>> {
+    let (address, client) = server.way();
+    let stream = TcpStream::connect(address).await?;
+    let Some(client) = client else { return Ok(Box::new(stream)) };
+    let mut client = ClientConfig::clone(client);
+    client.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = TlsConnector::from(Arc::new(client));
+    let stream = connector.connect(ServerName::from(address.ip()), stream).await?;
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    Ok(Box::new(stream))
 }
 
 impl Asked {

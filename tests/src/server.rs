@@ -3,18 +3,33 @@
 
 use std::net::SocketAddr;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::thread;
+
+use rustls::ClientConfig;
 
 use crate::http::Response;
 use crate::program::Program;
+use crate::tls::Authority;
 use crate::until;
 use crate::volume::Volume;
 use crate::wire::Wire;
+
+/// When it is set, every server that a test starts is talked to over TLS, as far as the test leaves
+/// it to the server how.
+const SECURE_VARIABLE: &str = "TIDINGS_TESTS_TLS";
 
 /// A running server. Killed when dropped.
 pub struct Server {
     program: Program,
     address: SocketAddr,
+    secure: Option<Secure>,
+}
+
+/// How a server is talked to over TLS.
+struct Secure {
+    address: SocketAddr,
+    client: Arc<ClientConfig>,
 }
 
 impl Server {
@@ -49,18 +64,56 @@ impl Server {
     #[track_caller]
     fn start_through(through: &[&str], listen: &str, settings: &[(&str, &str)]) -> Server {
         let settings: Vec<_> = [("THREADS", "2")].iter().chain(settings).copied().collect();
+        if std::env::var_os(SECURE_VARIABLE).is_some() {
+            let authority = Authority::new();
+            let server = Server::secured(through, listen, &authority, &settings);
+            return server.over(&authority.client());
+        }
         let arguments = ["serve", "--listen", listen];
         let program = Program::start_through(through, &arguments, &settings);
-        let address = until("the server prints its address", || {
-            let printed = program.printed();
-            let address = printed.iter().find_map(|line| {
-                let url = line.split_once("page ")?.1.trim();
-                url.strip_prefix("http://")?.strip_suffix('/')?.parse().ok()
-            });
-            assert!(address.is_some() || !program.has_ended(), "no server: {program:?}");
-            address
-        });
-        Server { program, address }
+        let address = told(&program, "page ", "http://");
+        Server { program, address, secure: None }
+    }
+
+    /// A server with a certificate of this authority, which is talked to over TLS.
+    #[track_caller]
+    pub fn secure(authority: &Authority, settings: &[(&str, &str)]) -> Server {
+        let settings: Vec<_> = [("THREADS", "2")].iter().chain(settings).copied().collect();
+        Server::secured(&[], "127.0.0.1:0", authority, &settings).over(&authority.client())
+    }
+
+    #[track_caller]
+    fn secured(
+        through: &[&str],
+        listen: &str,
+        authority: &Authority,
+        settings: &[(&str, &str)],
+    ) -> Server {
+        let (certificate, key) = (authority.certificate(), authority.key());
+        let arguments = ["serve", "--listen", listen, "--tls-listen", "127.0.0.1:0"];
+        let files = ["--tls-cert", &certificate, "--tls-key", &key];
+        let program = Program::start_through(through, &[&arguments[..], &files].concat(), settings);
+        let address = told(&program, "page ", "http://");
+        Server { program, address, secure: None }
+    }
+
+    /// The same server, talked to over TLS by this client.
+    #[track_caller]
+    pub fn over(mut self, client: &Arc<ClientConfig>) -> Server {
+        let address = self.secure_address();
+        self.secure = Some(Secure { address, client: Arc::clone(client) });
+        self
+    }
+
+    /// Where it listens for TLS; it must.
+    #[track_caller]
+    pub fn secure_address(&self) -> SocketAddr {
+        told(&self.program, "over TLS ", "https://")
+    }
+
+    /// Tells it to read its certificates again (SIGHUP); does not wait.
+    pub fn reload(&self) {
+        self.program.signal("HUP");
     }
 
     /// Where it listens.
@@ -81,7 +134,37 @@ impl Server {
     /// A new connection to it.
     #[track_caller]
     pub fn wire(&self) -> Wire {
-        Wire::connect(self.address)
+        self.try_wire().unwrap_or_else(|error| panic!("no connection: {error}"))
+    }
+
+    /// A new connection to it, with the smallest receive buffer that the system allows.
+    #[track_caller]
+    pub fn narrow_wire(&self) -> Wire {
+        let connected = match &self.secure {
+            None => Ok(Wire::connect_narrow(self.address)),
+            Some(secure) => Wire::connect_narrow(secure.address).secured(&secure.client),
+        };
+        connected.unwrap_or_else(|error| panic!("no connection: {error}"))
+    }
+
+    /// A new connection to it.
+    ///
+    /// # Errors
+    /// There is no TLS, which was wanted.
+    #[track_caller]
+    pub fn try_wire(&self) -> std::io::Result<Wire> {
+        match &self.secure {
+            None => Ok(Wire::connect(self.address)),
+            Some(secure) => Wire::connect(secure.address).secured(&secure.client),
+        }
+    }
+
+    /// Where it is talked to, and how, if over TLS.
+    pub(crate) fn way(&self) -> (SocketAddr, Option<&Arc<ClientConfig>>) {
+        match &self.secure {
+            None => (self.address, None),
+            Some(secure) => (secure.address, Some(&secure.client)),
+        }
     }
 
     /// One request on a connection of its own.
@@ -178,4 +261,18 @@ impl Drop for Server {
             assert!(!panicked, "the server panicked: {complained:#?}");
         }
     }
+}
+
+/// The address that a server prints behind `name`.
+#[track_caller]
+fn told(program: &Program, name: &str, scheme: &str) -> SocketAddr {
+    until("the server prints its address", || {
+        let printed = program.printed();
+        let address = printed.iter().find_map(|line| {
+            let url = line.split_once(name)?.1.trim();
+            url.strip_prefix(scheme)?.strip_suffix('/')?.parse().ok()
+        });
+        assert!(address.is_some() || !program.has_ended(), "no server: {program:?}");
+        address
+    })
 }

@@ -2,7 +2,6 @@
 //! Must never take an end for another: what the server said last, and how, is kept word for word.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -70,7 +69,7 @@ impl Visit {
     /// Becomes the session, which must be possible.
     #[track_caller]
     pub fn open(server: &Server, via: Via, wish: &Wish) -> Visit {
-        match Visit::try_open(server.address(), via, wish) {
+        match Visit::try_open(server, via, wish) {
             Ok(visit) => visit,
             Err(parting) => panic!("{via:?} {wish:?}: {parting:?}"),
         }
@@ -79,9 +78,8 @@ impl Visit {
     /// Becomes the session, or tells what was said instead. A held poll only says so when it is
     /// answered.
     #[track_caller]
-    pub fn try_open(address: SocketAddr, via: Via, wish: &Wish) -> Result<Visit, Parting> {
-        let wire = Wire::try_connect(address).ok_or_else(Parting::default)?;
-        Visit::over(wire, via, wish)
+    pub fn try_open(server: &Server, via: Via, wish: &Wish) -> Result<Visit, Parting> {
+        Visit::over(server.wire(), via, wish)
     }
 
     /// The same over a connection that is there.

@@ -3,8 +3,11 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 use socket2::{Domain, Socket, Type};
 
 use crate::PATIENCE;
@@ -18,6 +21,7 @@ const LOOK: Duration = Duration::from_millis(5);
 /// A connection, and what came in on it and was not yet looked at.
 pub struct Wire {
     stream: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     unread: Vec<u8>,
 }
 
@@ -60,7 +64,29 @@ impl Wire {
     fn prepared(stream: TcpStream) -> Wire {
         let nodelay = stream.set_nodelay(true).and(stream.set_write_timeout(Some(PATIENCE)));
         nodelay.unwrap_or_else(|error| panic!("cannot prepare a socket: {error}"));
-        Wire { stream, unread: Vec::new() }
+        Wire { stream, tls: None, unread: Vec::new() }
+    }
+
+    /// Shakes hands: from now on everything goes over TLS.
+    ///
+    /// # Errors
+    /// What the server, or this side, did not like.
+    pub fn secured(mut self, client: &Arc<ClientConfig>) -> std::io::Result<Wire> {
+        let name = ServerName::from(self.stream.peer_addr()?.ip());
+        let tls = ClientConnection::new(Arc::clone(client), name);
+        let mut tls = Box::new(tls.map_err(std::io::Error::other)?);
+        self.stream.set_read_timeout(Some(PATIENCE))?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut self.stream)?;
+        }
+        self.tls = Some(tls);
+        Ok(self)
+    }
+
+    /// The TLS on it; there must be some.
+    #[track_caller]
+    pub fn tls(&mut self) -> &mut ClientConnection {
+        self.tls.as_mut().unwrap_or_else(|| panic!("there is no TLS"))
     }
 
     /// Sends all of `bytes`.
@@ -71,12 +97,22 @@ impl Wire {
 
     /// Sends all of `bytes`, unless the server has closed.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        let Some(tls) = &mut self.tls else { return self.stream.write_all(bytes.as_ref()) };
+        rustls::Stream::new(&mut **tls, &mut self.stream).write_all(bytes.as_ref())
+    }
+
+    /// Sends bytes below TLS, as they are.
+    pub fn try_send_below(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         self.stream.write_all(bytes.as_ref())
     }
 
     /// Says that nothing more will be sent, and goes on reading.
     pub fn half_close(&mut self) {
         // Fails when the server closed first, and then there is nothing left to close.
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            let _ = tls.complete_io(&mut self.stream);
+        }
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
@@ -167,8 +203,15 @@ impl Wire {
     #[track_caller]
     pub fn is_readable(&mut self) -> bool {
         let mut one = [0];
-        let peeked =
-            self.stream.set_read_timeout(Some(LOOK)).and_then(|()| self.stream.peek(&mut one));
+        let peeked = self.stream.set_read_timeout(Some(LOOK)).and_then(|()| match &mut self.tls {
+            None => self.stream.peek(&mut one),
+            // What can be seen below may be the library's own business.
+            Some(tls) => {
+                let count = rustls::Stream::new(&mut **tls, &mut self.stream).read(&mut one)?;
+                self.unread.extend_from_slice(&one[..count]);
+                Ok(count)
+            }
+        });
         match peeked.map_err(|error| error.kind()) {
             _ if !self.unread.is_empty() => true,
             Err(ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => false,
@@ -189,13 +232,19 @@ impl Wire {
         assert!(!left.is_zero(), "the server kept us waiting; {self:?}");
         let mut buffer = vec![0; most];
         let read = self.stream.set_read_timeout(Some(left)).and_then(|()| {
-            let count = self.stream.read(&mut buffer)?;
+            let count = match &mut self.tls {
+                None => self.stream.read(&mut buffer)?,
+                Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(&mut buffer)?,
+            };
             self.unread.extend_from_slice(&buffer[..count]);
             Ok(count > 0)
         });
         match read.map_err(|error| (error.kind(), error)) {
             Ok(more) => more,
             Err((ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted, _)) => false,
+            // A server that cuts a connection says nothing before.
+            Err((ErrorKind::UnexpectedEof, _)) if self.tls.is_some() => false,
+            Err((ErrorKind::InvalidData, error)) if is_alert(&error) => false,
             Err((_, error)) => panic!("the server kept us waiting ({error}); {self:?}"),
         }
     }
@@ -206,4 +255,10 @@ impl std::fmt::Debug for Wire {
         let shown = &self.unread[..self.unread.len().min(2048)];
         write!(f, "unread: {}", shown.escape_ascii())
     }
+}
+
+/// Whether the server said in TLS that, and why, it ends the connection.
+fn is_alert(error: &std::io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref());
+    matches!(error, Some(rustls::Error::AlertReceived(_)))
 }

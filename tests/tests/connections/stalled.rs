@@ -26,7 +26,7 @@ fn whoever_takes_nothing_is_cut_and_nobody_else() {
         .into_iter()
         .chain([handshake("/t/a", &[])])
         .map(|request| {
-            let mut wire = Wire::connect_narrow(server.address());
+            let mut wire = server.narrow_wire();
             wire.send(request);
             wire.head();
             wire
@@ -71,7 +71,7 @@ fn a_long_answer_is_not_waited_for_either() {
     for target in ["longpoll", "poll", "feed", "rss", "jsonp&callback=f"]
         .map(|via| format!("/t/a?since=start&via={via}"))
     {
-        let mut wire = Wire::connect_narrow(server.address());
+        let mut wire = server.narrow_wire();
         wire.send(request("GET", &target, &[], b""));
         server.await_connections(1);
         until("it is cut", || (server.connections() == 0).then_some(()));
@@ -85,7 +85,7 @@ fn publishing_does_not_wait_for_readers() {
     let server = Server::start();
     let mut stalled: Vec<Wire> = (0..10)
         .map(|_| {
-            let mut wire = Wire::connect_narrow(server.address());
+            let mut wire = server.narrow_wire();
             wire.send(request("GET", "/t/a?via=ndjson", &[], b""));
             wire.head();
             wire

@@ -63,7 +63,7 @@ impl Frames {
 
     /// [`connect`](Frames::connect), with a socket that holds little.
     pub(crate) fn connect_narrow(server: &Server) -> Frames {
-        Frames::over(Wire::connect_narrow(server.address()))
+        Frames::over(server.narrow_wire())
     }
 
     fn over(wire: Wire) -> Frames {

@@ -152,7 +152,7 @@ fn whoever_does_not_go_is_cut_after_the_drain() {
     let server = Server::with(&[("TIMES_DRAIN", "1s"), ("LIMITS_MESSAGE_BYTES", "4MiB")]);
     let mut deaf: Vec<Wire> = [request("GET", "/t/a?via=sse", &[], b""), handshake("/t/a", &[])]
         .map(|request| {
-            let mut wire = Wire::connect_narrow(server.address());
+            let mut wire = server.narrow_wire();
             wire.send(request);
             wire.head();
             wire

@@ -92,7 +92,7 @@ fn a_position_that_is_none_is_refused_and_changes_nothing() {
         for via in Visit::WAYS {
             let wish = Wish::new("s").with("since", &since);
             let wish = if via == Via::V1 { wish } else { wish.with("wait", 0) };
-            let refused = Visit::try_open(server.address(), via, &wish).err().unwrap();
+            let refused = Visit::try_open(&server, via, &wish).err().unwrap();
             assert_eq!((refused.code, refused.reason()), (Some(400), "bad_position"), "{via:?}");
         }
     }
@@ -108,7 +108,7 @@ fn a_connection_that_is_cut_in_the_middle_loses_nothing() {
     backlog(&server, "t");
     for via in [Via::Sse, Via::Ndjson, Via::Ws, Via::V1] {
         let wish = Wish::new(via.name());
-        let narrow = tidings_tests::Wire::connect_narrow(server.address());
+        let narrow = server.narrow_wire();
         let begin = wish.clone().topics(&["t"]).with("since", "start");
         let mut visit = Visit::over(narrow, via, &begin).unwrap();
         for expected in 0..READ {
@@ -139,7 +139,7 @@ fn what_waits_for_the_socket_when_the_server_ends_has_not_arrived() {
     backlog(&server, "t");
     let ways = [Via::Sse, Via::Ndjson, Via::Ws, Via::V1];
     let mut visits = ways.map(|via| {
-        let narrow = tidings_tests::Wire::connect_narrow(server.address());
+        let narrow = server.narrow_wire();
         let begin = Wish::new(via.name()).topics(&["t"]).with("since", "start");
         let mut visit = Visit::over(narrow, via, &begin).unwrap();
         assert_eq!(number(&visit.read()), 0);

@@ -146,7 +146,7 @@ fn a_session_that_is_not_there_needs_topics() {
     for via in Visit::WAYS {
         let wish = Wish::new("none").with("wait", 0);
         let wish = if via == Via::V1 { Wish::new("none") } else { wish };
-        let refused = Visit::try_open(server.address(), via, &wish);
+        let refused = Visit::try_open(&server, via, &wish);
         let refused = refused.err().unwrap();
         assert_eq!((refused.code, refused.reason()), (Some(404), "session_unknown"), "{via:?}");
     }
@@ -169,7 +169,7 @@ fn a_request_that_is_refused_makes_no_session_and_changes_none() {
             let badly = wish.topics(&["b"]).with("ack", "sometimes");
             for (wish, code) in [(forbidden, 403), (beyond, 400), (twice, 400), (badly, 400)] {
                 let wish = if via == Via::V1 { wish } else { wish.with("wait", 0) };
-                let refused = Visit::try_open(server.address(), via, &wish);
+                let refused = Visit::try_open(&server, via, &wish);
                 let refused = refused.err().unwrap_or_else(|| panic!("{via:?} {wish:?}"));
                 assert_eq!(refused.code, Some(code), "{via:?} {wish:?}");
             }

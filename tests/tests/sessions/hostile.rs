@@ -106,7 +106,7 @@ fn a_whole_name_of_another_topic_cannot_be_reached_through_sessions() {
             server.post(topic, &[], "{}").expect_problem(403, "forbidden");
         }
         let refused = Visit::try_open(
-            server.address(),
+            &server,
             Via::Sse,
             &Wish::new("spy").topics(&["t", topic]).with("since", "start"),
         );

@@ -23,7 +23,7 @@ fn a_session_that_nobody_comes_back_to_is_forgotten() {
     }
     for via in Visit::WAYS {
         await_gone(&server, via.name());
-        let again = Visit::try_open(server.address(), Via::Sse, &Wish::new(via.name()));
+        let again = Visit::try_open(&server, Via::Sse, &Wish::new(via.name()));
         assert_eq!(again.err().and_then(|refused| refused.code), Some(404), "{via:?}");
     }
     // It has been connected for longer than the others took to expire.
@@ -88,7 +88,7 @@ fn there_are_at_most_as_many_as_the_operator_allows() {
     for via in Visit::WAYS {
         let wish = Wish::new("d").topics(&["t"]);
         let wish = if via == Via::V1 { wish } else { wish.with("wait", 0) };
-        let refused = Visit::try_open(server.address(), via, &wish).err().unwrap();
+        let refused = Visit::try_open(&server, via, &wish).err().unwrap();
         assert_eq!((refused.code, refused.reason()), (Some(507), "too_many_sessions"), "{via:?}");
         let hint = refused.said["hint"].as_str().unwrap_or_default();
         assert!(hint.contains("limits.sessions"), "{hint}");

@@ -72,7 +72,7 @@ fn what_is_no_name_is_refused_everywhere() {
         for via in Visit::WAYS {
             let wish = Wish::new(if via == Via::V1 { name } else { &name_in_url }).topics(&["t"]);
             let wish = if via == Via::V1 { wish } else { wish.with("wait", 0) };
-            let refused = Visit::try_open(server.address(), via, &wish).err();
+            let refused = Visit::try_open(&server, via, &wish).err();
             let refused = refused.unwrap_or_else(|| panic!("{name:?} over {via:?}"));
             assert_eq!((refused.code, refused.reason()), (Some(400), "bad_session"), "{name:?}");
             assert!(refused.said["message"].is_string() && refused.said["hint"].is_string());

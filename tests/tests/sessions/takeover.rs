@@ -169,7 +169,7 @@ fn those_who_read_payloads_alone_are_told_in_their_way() {
 #[test]
 fn a_connection_that_takes_nothing_loses_its_session_as_well() {
     let server = Server::with(&[("TIMES_WRITE_STALL", "2s")]);
-    let mut deaf = tidings_tests::Wire::connect_narrow(server.address());
+    let mut deaf = server.narrow_wire();
     deaf.send(request("GET", "/t/t?session=s&via=sse&ack=explicit", &[], b""));
     assert_eq!(deaf.head().status, 200);
     for _ in 0..40 {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tidings_tests::{Server, Socket, Wire, handshake, until};
+use tidings_tests::{Server, Socket, handshake, until};
 use tidings_websocket_codec::{Item, Opcode};
 
 const QUICK: [(&str, &str); 2] = [("TIMES_HEARTBEAT", "1s"), ("TIMES_PONG_WAIT", "2s")];
@@ -73,7 +73,7 @@ fn a_slow_reader_that_keeps_reading_is_not_taken_for_dead() {
     const BYTES: usize = 3 << 20;
     let settings = [QUICK[0], QUICK[1], ("LIMITS_MESSAGE_BYTES", "4MiB")];
     let server = Server::with(&settings);
-    let mut wire = Wire::connect_narrow(server.address());
+    let mut wire = server.narrow_wire();
     wire.send(handshake("/t/a?data=raw", &[]));
     assert_eq!(wire.head().status, 101);
     server.publish("a", "x".repeat(BYTES));
