@@ -207,7 +207,7 @@ impl Wire {
             None => self.stream.peek(&mut one),
             // What can be seen below may be the library's own business.
             Some(tls) => {
-                let count = rustls::Stream::new(&mut **tls, &mut self.stream).read(&mut one)?;
+                let count = read_secure(tls, &mut self.stream, &mut one)?;
                 self.unread.extend_from_slice(&one[..count]);
                 Ok(count)
             }
@@ -234,7 +234,7 @@ impl Wire {
         let read = self.stream.set_read_timeout(Some(left)).and_then(|()| {
             let count = match &mut self.tls {
                 None => self.stream.read(&mut buffer)?,
-                Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(&mut buffer)?,
+                Some(tls) => read_secure(tls, &mut self.stream, &mut buffer)?,
             };
             self.unread.extend_from_slice(&buffer[..count]);
             Ok(count > 0)
@@ -254,6 +254,23 @@ impl std::fmt::Debug for Wire {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shown = &self.unread[..self.unread.len().min(2048)];
         write!(f, "unread: {}", shown.escape_ascii())
+    }
+}
+
+/// Reads once. Writes nothing, as whoever reads only might.
+fn read_secure(
+    tls: &mut ClientConnection,
+    stream: &mut TcpStream,
+    buffer: &mut [u8],
+) -> std::io::Result<usize> {
+    loop {
+        match tls.reader().read(buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            result => return result,
+        }
+        tls.read_tls(stream)?;
+        let invalid = |error| std::io::Error::new(ErrorKind::InvalidData, error);
+        tls.process_new_packets().map_err(invalid)?;
     }
 }
 
