@@ -4,7 +4,9 @@
 //! The other tests can be run over TLS, too: with `TIDINGS_TESTS_TLS=1` in their environment.
 
 mod certificates;
+mod clients;
 mod handshakes;
+mod mqtt;
 mod records;
 mod slow;
 mod ways;

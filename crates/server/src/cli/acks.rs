@@ -9,8 +9,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::client::error::ClientError;
-use crate::client::http::{Http, refused, short_body};
-use crate::client::url::ServerUrl;
+use crate::client::http::{Http, Server, refused, short_body};
 
 /// Least time between two acknowledgements. What was printed since the last one is printed again by
 /// whoever comes after a crash.
@@ -22,7 +21,7 @@ const WAIT: Duration = Duration::from_secs(10);
 /// The acknowledgements of one session, one after the other on a connection of their own.
 pub(crate) struct Acks {
     target: String,
-    server: ServerUrl,
+    server: Server,
     /// Kept while none is under way.
     http: Option<Http>,
     under_way: Option<UnderWay>,
@@ -38,10 +37,10 @@ type UnderWay = Pin<Box<dyn Future<Output = (Http, String, Result<(), ClientErro
 
 impl Acks {
     /// Nothing is printed yet.
-    pub(crate) fn new(server: &ServerUrl, session: &str) -> Acks {
+    pub(crate) fn new(server: Server, session: &str) -> Acks {
         Acks {
-            target: server.ack_target(session),
-            server: server.clone(),
+            target: server.url.ack_target(session),
+            server,
             http: None,
             under_way: None,
             printed: String::new(),

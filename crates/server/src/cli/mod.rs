@@ -19,7 +19,9 @@ use ::http::{HeaderName, HeaderValue};
 use clap::{Args, Parser, Subcommand};
 use tidings_model::{Position, SessionName, Topic, TopicFilter, limits};
 
+use crate::client::http::Server;
 use crate::client::stream::Via;
+use crate::client::tls::Trust;
 use crate::client::url::ServerUrl;
 use crate::config::{ConfigErrors, Flag, Loaded, load, parse_span};
 
@@ -110,6 +112,17 @@ pub(crate) struct ServerArgs {
     /// The server
     #[arg(long, env = "TIDINGS_URL", default_value = "http://127.0.0.1:8080")]
     pub url: ServerUrl,
+    /// With https: believe the certificates that come from this PEM file, and no others [default:
+    /// what the system believes]
+    #[arg(long, value_name = "FILE", env = "TIDINGS_CACERT")]
+    pub cacert: Option<Trust>,
+}
+
+impl ServerArgs {
+    /// What a client connects to.
+    fn server(&self) -> Server {
+        Server { url: self.url.clone(), trust: self.cacert.clone() }
+    }
 }
 
 /// Arguments of `tidings pub`.
@@ -327,9 +340,9 @@ mod tests {
                  `now` nor a position that a server gave out",
             ),
             (
-                "sub a --url https://example.com",
-                "error: invalid value 'https://example.com' for '--url <URL>': TLS is not built \
-                 in yet: use http://, or a proxy that adds TLS",
+                "sub a --url ftp://example.com",
+                "error: invalid value 'ftp://example.com' for '--url <URL>': only http:// and \
+                 https:// are spoken",
             ),
             (
                 "sub a --since now --last 3",

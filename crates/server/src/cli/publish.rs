@@ -197,7 +197,7 @@ impl Publisher {
             headers.insert(CONTENT_TYPE, content_type.clone());
         }
         Publisher {
-            http: Http::new(args.server.url.clone()),
+            http: Http::new(args.server.server()),
             target: args.server.url.target(&[args.topic.as_str()], &query),
             headers,
             retry: args.retry.unwrap_or(if args.lines { RETRY_LINES } else { Duration::ZERO }),

@@ -103,12 +103,12 @@ impl<'a, W: AsyncWrite + Unpin> Subscription<'a, W> {
     fn new(args: &'a SubArgs, out: W, notes: Notes, stop: Stop) -> Subscription<'a, W> {
         Subscription {
             args,
-            http: Http::new(args.server.url.clone()),
+            http: Http::new(args.server.server()),
             reader: Reader::new(format(args), args.count),
             printed: Place::default(),
             acks: match (&args.session, args.ack) {
                 (Some(session), Some(Ack::Explicit)) => {
-                    Some(Acks::new(&args.server.url, session.as_str()))
+                    Some(Acks::new(args.server.server(), session.as_str()))
                 }
                 _ => None,
             },
@@ -288,7 +288,7 @@ impl<'a, W: AsyncWrite + Unpin> Subscription<'a, W> {
     /// How long to wait after a loss. The same trouble is told once.
     fn lost(&mut self, why: String) -> Duration {
         // The connection may be half dead; the next request gets another.
-        self.http = Http::new(self.args.server.url.clone());
+        self.http = Http::new(self.args.server.server());
         if self.trouble.as_ref() != Some(&why) {
             self.notes.line(&format!("{why}; trying again"));
             self.trouble = Some(why);
@@ -302,7 +302,7 @@ impl<'a, W: AsyncWrite + Unpin> Subscription<'a, W> {
         let why = "the server shuts down".to_owned();
         self.notes.line(&format!("{why}; coming back in {seconds:.1} s"));
         self.trouble = Some(why);
-        self.http = Http::new(self.args.server.url.clone());
+        self.http = Http::new(self.args.server.server());
         wait
     }
 

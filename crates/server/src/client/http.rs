@@ -15,7 +15,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::error::{HttpError, Refused};
-use super::io::Io;
+use super::io::{Io, Socket};
+use super::tls::{self, Trust};
 use super::url::ServerUrl;
 
 /// How long connecting may take: name, TCP handshake, a far network's lost packets.
@@ -26,15 +27,24 @@ const ERROR_BYTES_MAX: usize = 64 * 1024;
 
 const AGENT: &str = concat!("tidings/", env!("CARGO_PKG_VERSION"));
 
+/// Where a server is, and whom to believe that it is that one.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    /// Where it is.
+    pub url: ServerUrl,
+    /// Whose certificates to believe; `None`: those that the system does.
+    pub trust: Option<Trust>,
+}
+
 /// A client of one server. Requests go one after the other over one connection.
 pub(crate) struct Http {
-    server: ServerUrl,
+    server: Server,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Http {
     /// A client that is not connected yet.
-    pub(crate) fn new(server: ServerUrl) -> Http {
+    pub(crate) fn new(server: Server) -> Http {
         Http { server, sender: None }
     }
 
@@ -47,7 +57,7 @@ impl Http {
         mut request: Request<Bytes>,
         wait: Duration,
     ) -> Result<Response<Incoming>, HttpError> {
-        let host = HeaderValue::from_str(&self.server.authority)
+        let host = HeaderValue::from_str(&self.server.url.authority)
             .map_err(|error| HttpError::Lost(error.to_string()))?;
         request.headers_mut().insert(HOST, host);
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
@@ -68,14 +78,12 @@ impl Http {
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, HttpError> {
-        let unreachable = |why: String| HttpError::Unreachable(self.server.clone(), why);
-        let connect = TcpStream::connect((self.server.host.as_str(), self.server.port));
-        let socket = timeout(CONNECT_WAIT, connect)
+        let Server { url, trust } = &self.server;
+        let unreachable = |why: String| HttpError::Unreachable(url.clone(), why);
+        let socket = timeout(CONNECT_WAIT, dial(url, trust.as_ref()))
             .await
             .map_err(|_| unreachable(format!("no answer within {} s", CONNECT_WAIT.as_secs())))?
-            .map_err(|error| unreachable(error.to_string()))?;
-        // Small requests must not wait for the answer to the last one; without it, just slower.
-        let _ = socket.set_nodelay(true);
+            .map_err(unreachable)?;
         let (sender, connection) = http1::Builder::new()
             .handshake(Io::new(socket))
             .await
@@ -83,6 +91,18 @@ impl Http {
         // Its errors reach the sender, too.
         tokio::spawn(connection.with_upgrades());
         Ok(sender)
+    }
+}
+
+/// Connects, and shakes hands where the URL says so.
+async fn dial(url: &ServerUrl, trust: Option<&Trust>) -> Result<Socket, String> {
+    let socket = TcpStream::connect((url.host.as_str(), url.port)).await;
+    let socket = socket.map_err(|error| error.to_string())?;
+    // Small requests must not wait for the answer to the last one; without it, just slower.
+    let _ = socket.set_nodelay(true);
+    match url.tls {
+        false => Ok(Box::pin(socket)),
+        true => Ok(Box::pin(tls::connect(trust, &url.host, socket).await?)),
     }
 }
 

@@ -7,9 +7,11 @@ use std::str::FromStr;
 use ::http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Where the server is: `http://HOST[:PORT][/PREFIX]`.
+/// Where the server is: `http://HOST[:PORT][/PREFIX]`, or `https://`; `ws` and `wss` are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerUrl {
+    /// Whether it is encrypted.
+    pub tls: bool,
     /// Host name or address to connect to; an IPv6 address without its brackets.
     pub host: String,
     /// Port to connect to.
@@ -23,11 +25,8 @@ pub(crate) struct ServerUrl {
 /// Why a text is not the URL of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UrlError {
-    /// Encrypted.
-    #[error("TLS is not built in yet: use http://, or a proxy that adds TLS")]
-    Tls,
-    /// Neither that nor plain HTTP.
-    #[error("only http:// is spoken")]
+    /// Not a way to reach a server.
+    #[error("only http:// and https:// are spoken")]
     Scheme,
     /// Not a URL with a host.
     #[error("not a URL such as http://127.0.0.1:8080")]
@@ -44,15 +43,13 @@ impl FromStr for ServerUrl {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<ServerUrl, UrlError> {
-        let rest = match text.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-            Some((scheme, _))
-                if ["https", "wss"].iter().any(|s| scheme.eq_ignore_ascii_case(s)) =>
-            {
-                return Err(UrlError::Tls);
-            }
-            Some(_) => return Err(UrlError::Scheme),
-            None => text,
+        let (tls, rest) = match text.split_once("://") {
+            None => (false, text),
+            Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
+                "http" | "ws" => (false, rest),
+                "https" | "wss" => (true, rest),
+                _ => return Err(UrlError::Scheme),
+            },
         };
         let uri: Uri = format!("http://{rest}").parse().map_err(|_| UrlError::Malformed)?;
         let authority = uri.authority().ok_or(UrlError::Malformed)?;
@@ -64,13 +61,20 @@ impl FromStr for ServerUrl {
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let port = match authority.as_str().strip_prefix(authority.host()) {
-            Some("") => 80,
+            Some("") => {
+                if tls {
+                    443
+                } else {
+                    80
+                }
+            }
             _ => authority.port_u16().ok_or(UrlError::Malformed)?,
         };
         if host.is_empty() {
             return Err(UrlError::Malformed);
         }
         Ok(ServerUrl {
+            tls,
             host: host.to_owned(),
             port,
             authority: authority.as_str().to_owned(),
@@ -81,7 +85,8 @@ impl FromStr for ServerUrl {
 
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.prefix)
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority, self.prefix)
     }
 }
 
@@ -131,6 +136,9 @@ mod tests {
             ("HTTP://example.com/news/", "example.com", 80, "http://example.com/news"),
             ("http://[::1]:9", "::1", 9, "http://[::1]:9"),
             ("http://[::1]", "::1", 80, "http://[::1]"),
+            ("https://example.com", "example.com", 443, "https://example.com"),
+            ("WSS://example.com:8443/a", "example.com", 8443, "https://example.com:8443/a"),
+            ("ws://example.com", "example.com", 80, "http://example.com"),
         ] {
             let url: ServerUrl = text.parse().unwrap();
             assert_eq!(
@@ -139,8 +147,7 @@ mod tests {
             );
         }
         for (text, error) in [
-            ("https://example.com", UrlError::Tls),
-            ("ws://example.com", UrlError::Scheme),
+            ("ftp://example.com", UrlError::Scheme),
             ("http://", UrlError::Malformed),
             ("", UrlError::Malformed),
             ("http://example.com:port", UrlError::Malformed),

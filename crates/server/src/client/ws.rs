@@ -15,12 +15,11 @@ use tidings_websocket_codec::{
     write_masked_frame,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::error::{ClientError, HttpError};
 use super::http::{Http, refused, root, short_body};
-use super::io::Io;
+use super::io::{Io, Socket};
 use super::item::{Decode, DecodeError, EVENT_BYTES_MAX, Event, Item};
 
 /// The close code for a session that is another connection's now, or no more (the guide on HTTP).
@@ -86,7 +85,7 @@ impl Decode for WsDecoder {
 
 /// An open WebSocket.
 pub(crate) struct WsStream {
-    socket: TcpStream,
+    socket: Socket,
     decoder: WsDecoder,
     buffer: Box<[u8]>,
     /// What came right behind the handshake.
