@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use mio::net::TcpStream;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::secure::Secure;
 use super::talk::Talk;
 
 /// Connections from one address of ours: ports are fewer than connections may be.
@@ -43,6 +44,8 @@ pub(crate) struct Slow {
 /// A connection.
 pub(super) struct Connection {
     pub(super) socket: Option<TcpStream>,
+    /// TLS on it, where the target speaks that.
+    pub(super) tls: Option<Box<Secure>>,
     pub(super) talk: Box<dyn Talk>,
     pub(super) owner: Owner,
     pub(super) stage: Stage,
@@ -56,7 +59,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(talk: Box<dyn Talk>, owner: Owner, slow: Option<Slow>) -> Connection {
         let (stage, pending) = (Stage::Closed, Vec::new());
-        Connection { socket: None, talk, owner, stage, life: 0, pending, slow }
+        Connection { socket: None, tls: None, talk, owner, stage, life: 0, pending, slow }
     }
 
     /// Whether it is a listener of this group.
@@ -67,6 +70,9 @@ impl Connection {
     /// Sends what is pending and then `bytes`, as much as goes now.
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(socket) = &mut self.socket else { return Ok(()) };
+        if let Some(tls) = &mut self.tls {
+            return tls.send(socket, bytes);
+        }
         let mut rest = bytes;
         if !self.pending.is_empty() {
             self.pending.extend_from_slice(bytes);
@@ -83,7 +89,11 @@ impl Connection {
     pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         let Some(socket) = &mut self.socket else { return Ok(None) };
         loop {
-            match socket.read(buffer) {
+            let read = match &mut self.tls {
+                None => socket.read(buffer),
+                Some(tls) => tls.receive(socket, buffer),
+            };
+            match read {
                 Ok(count) => return Ok(Some(count)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -98,6 +108,7 @@ impl Connection {
             // Without it the connection lingers here for a minute, and its port with it.
             let _ = socket2::SockRef::from(&socket).set_linger(Some(std::time::Duration::ZERO));
         }
+        self.tls = None;
         self.stage = Stage::Closed;
         self.life += 1;
         self.pending.clear();

@@ -14,6 +14,7 @@ mod mqtt;
 #[cfg(test)]
 mod proof;
 mod publishing;
+mod secure;
 mod speak;
 mod talk;
 mod tally;
@@ -39,6 +40,7 @@ pub(crate) use group::Heard;
 pub(crate) use latency::Latency;
 pub(crate) use listen::{Begin, ListenPlan};
 pub(crate) use publishing::{Pace, PublishPlan};
+pub(crate) use secure::Trust;
 
 /// Connections that are opened at a time: fewer than any server's queue of new ones.
 const OPENING_MAX: usize = 256;
@@ -56,6 +58,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// A load on one server.
 pub(crate) struct Load {
     address: SocketAddr,
+    /// Where everything goes over TLS: what that begins with.
+    trust: Option<Trust>,
     clock: Clock,
     poll: Poll,
     timers: Timers,
@@ -97,10 +101,11 @@ impl Load {
     ///
     /// # Errors
     /// When the system gives no event queue.
-    pub(crate) fn new(address: SocketAddr) -> anyhow::Result<Load> {
+    pub(crate) fn new(address: SocketAddr, trust: Option<Trust>) -> anyhow::Result<Load> {
         let poll = Poll::new()?;
         Ok(Load {
             address,
+            trust,
             clock: Clock::start(),
             timers: Timers::new(poll.registry(), TIMER)?,
             poll,

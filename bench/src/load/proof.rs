@@ -71,7 +71,7 @@ fn plan(address: SocketAddr) -> Rc<ListenPlan> {
 
 /// Publishes so many messages to two listeners, and gives the load when all is said.
 fn load(address: SocketAddr, publishes: u64, pace: Pace) -> Load {
-    let mut load = Load::new(address).unwrap();
+    let mut load = Load::new(address, None).unwrap();
     let plan = plan(address);
     let publish = Publish::Tcp {
         first: "PUBLISH\n".into(),
@@ -162,7 +162,7 @@ fn the_end_is_seen_that_comes_with_the_last_bytes() {
         ending.recv().unwrap();
         connection.write_all(b"the last").unwrap();
     });
-    let mut load = Load::new(address).unwrap();
+    let mut load = Load::new(address, None).unwrap();
     let group = load.group().unwrap();
     load.listen(group, &plan(address), (0, "t"), &Streams { base: 0, each: 1 }, None).unwrap();
     load.until_open(LIMIT).unwrap();
@@ -186,7 +186,7 @@ fn a_refused_listener_is_a_complaint() {
     let form = Subscribe::Stream { target, headers, ready: None, from };
     let (host, begin) = (address.to_string(), Begin::Now);
     let plan = Rc::new(ListenPlan { form, host, begin, resume: false, poll_every: 0 });
-    let mut load = Load::new(address).unwrap();
+    let mut load = Load::new(address, None).unwrap();
     let group = load.group().unwrap();
     load.listen(group, &plan, (0, "t"), &Streams { base: 0, each: 1 }, None).unwrap();
     load.until("it is refused", LIMIT, |load| load.heard(group).broken > 0).unwrap();

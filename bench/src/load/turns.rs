@@ -8,7 +8,7 @@ use mio::{Events, Interest, Token};
 use super::connection::{Owner, Stage, connect};
 use super::talk::{Talk, Turn};
 use super::timers::Due;
-use super::{LOOK, Load, OPENING_MAX, SILENT, TIMER};
+use super::{LOOK, Load, OPENING_MAX, SILENT, TIMER, Trust};
 
 /// How soon a connection that broke is opened again: as a client that tries at once.
 const BACK_AFTER: Duration = Duration::from_millis(20);
@@ -74,8 +74,10 @@ impl Load {
         let mut socket = connect(self.address, index).context("cannot open a connection")?;
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket, Token(index), both)?;
+        let begin = |trust: &Trust| trust.begin(self.address.ip()).map(Box::new);
+        let tls = self.trust.as_ref().map(begin).transpose()?;
         let connection = &mut self.connections[index];
-        connection.socket = Some(socket);
+        (connection.socket, connection.tls) = (Some(socket), tls);
         connection.stage = Stage::Opening;
         self.opening += 1;
         // Its first word waits until it is writable, that is connected.

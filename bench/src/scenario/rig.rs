@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use crate::bench::Bench;
-use crate::load::{Begin, ListenPlan, Load, PublishPlan, Streams};
+use crate::load::{Begin, ListenPlan, Load, PublishPlan, Streams, Trust};
 use crate::machine::{Cpu, Memory, Processes};
 use crate::report::metric::{
     ANON_BYTES, CLIENT_CPU_PERCENT, CLIENT_LATE_MS, CPU_PERCENT, CPU_S_PER_MILLION,
@@ -48,7 +48,8 @@ impl Rig {
     /// Starts a target; there is no load yet.
     pub(super) fn start(bench: &Bench, target: &Target) -> anyhow::Result<Rig> {
         let running = bench.start(target)?;
-        let load = Load::new(running.address())?;
+        let trust = running.certificate().map(|path| Trust::of(&path)).transpose()?;
+        let load = Load::new(running.address(), trust)?;
         Ok(Rig { running, load, target: target.clone() })
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Form {
     /// Files to put into the folder of a run.
     #[serde(default)]
     pub(crate) files: BTreeMap<String, String>,
+    /// The file in the folder of a run with the certificate to believe, where TLS is spoken.
+    pub(crate) certificate: Option<String>,
     /// In what ways it can be run, such as with and without a disk.
     pub(crate) modes: BTreeMap<String, Mode>,
     /// How to listen to it, by the names of our own transports.

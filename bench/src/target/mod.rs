@@ -17,6 +17,7 @@ pub(crate) use running::{Place, Running};
 /// The descriptions that are built in; a path to another file may be given instead of a name.
 const BUILT_IN: &[(&str, &str)] = &[
     ("tidings", include_str!("../../peers/tidings.toml")),
+    ("tidings-tls", include_str!("../../peers/tidings-tls.toml")),
     ("tidings-mqtt", include_str!("../../peers/tidings-mqtt.toml")),
     ("nchan", include_str!("../../peers/nchan.toml")),
     ("mosquitto", include_str!("../../peers/mosquitto.toml")),

@@ -45,6 +45,7 @@ pub(crate) struct Running {
     environment: Vec<(String, String)>,
     address: SocketAddr,
     folder: Folder,
+    certificate: Option<PathBuf>,
 }
 
 impl Running {
@@ -92,7 +93,8 @@ impl Running {
             .chain(target.settings.iter().cloned())
             .collect();
         let child = spawn(&command, &environment, folder.path())?;
-        let mut running = Running { child, command, environment, address, folder };
+        let certificate = target.form.certificate.as_ref().map(|name| folder.path().join(name));
+        let mut running = Running { child, command, environment, address, folder, certificate };
         running.await_listening()?;
         Ok(running)
     }
@@ -113,6 +115,11 @@ impl Running {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The certificate to believe, where TLS is spoken.
+    pub(crate) fn certificate(&self) -> Option<PathBuf> {
+        self.certificate.clone()
     }
 
     /// Its processes as they are now.

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::tls::PeerCertificate;
 use crate::tls::session::Session;
 use crate::tls::stream as secure;
 
@@ -137,6 +138,11 @@ impl Connection {
     /// The same connection, on which hands were shaken.
     pub(crate) fn secured(self, session: Box<Session>) -> Connection {
         Connection { tls: Some(session), ..self }
+    }
+
+    /// Who the peer is by its certificate, if it was asked for one and has shown it.
+    pub(crate) fn certificate(&self) -> Option<&Arc<PeerCertificate>> {
+        self.tls.as_ref()?.certificate()
     }
 
     /// Waits until the runtime knows that the system takes bytes.

@@ -124,11 +124,16 @@ impl Held {
         Ok(())
     }
 
-    /// Tells the peer that nothing more comes.
-    pub(crate) fn shutdown(&mut self) {
+    /// Tells the peer, where there is a word for it, that the connection ends in good order.
+    pub(crate) fn farewell(&mut self) {
         if let Some(tls) = &mut self.tls {
             let _ = tls.close(&mut self.stream);
         }
+    }
+
+    /// Tells the peer that nothing more comes.
+    pub(crate) fn shutdown(&mut self) {
+        self.farewell();
         // Fails only when the peer is gone, and then there is nobody to tell.
         let _ = self.stream.shutdown(Shutdown::Write);
     }

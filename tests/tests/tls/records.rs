@@ -101,6 +101,12 @@ fn an_end_in_good_order_is_said() {
         let state = wire.tls().process_new_packets().unwrap();
         assert!(state.peer_has_closed(), "{target}");
     }
+    // One that waits for another request behind a held answer, and is let go.
+    let patient = Server::secure(&Authority::new(), &[("TIMES_KEEP_ALIVE", "1s")]);
+    let mut wire = patient.wire();
+    assert_eq!(wire.ask("GET", "/t/t?wait=0.01", &[], b"").status, 200);
+    wire.expect_end();
+    assert!(wire.tls().process_new_packets().unwrap().peer_has_closed());
     let (mut socket, _) = Socket::on_topic(&server, "/t/t");
     socket.send_frame(Opcode::Close, &1000_u16.to_be_bytes());
     assert_eq!(socket.close_code(), 1000);

@@ -43,10 +43,11 @@ async fn begin(local: &Rc<Local>, parts: Parts, carries: Carries, tls: &Tls) -> 
     match shake_hands(local, connection.socket(), config, &mut first).await {
         Ok(session) => {
             stats.handshake(session.is_resumed());
-            if let Some(peer) = session.peer() {
-                tracing::debug!(subject = peer.subject, "TLS client");
+            let connection = connection.secured(session);
+            if let Some(certificate) = connection.certificate() {
+                tracing::debug!(subject = certificate.subject, "TLS client");
             }
-            connection.secured(session).into_parts()
+            connection.into_parts()
         }
         Err(error) => {
             stats.handshake_failed();

@@ -25,7 +25,7 @@ pub(crate) struct Session {
     /// Whether the connection broke behind what was read last.
     is_broken: bool,
     /// Who the peer is by its certificate.
-    peer: Option<Arc<PeerCertificate>>,
+    certificate: Option<Arc<PeerCertificate>>,
 }
 
 /// What a handshake waits for.
@@ -47,7 +47,7 @@ impl Session {
     pub(crate) fn new(config: Arc<ServerConfig>) -> Result<Session, rustls::Error> {
         let mut tls = ServerConnection::new(config)?;
         tls.set_buffer_limit(Some(ENCRYPTED_BYTES_MAX));
-        Ok(Session { tls, under_way: 0, is_broken: false, peer: None })
+        Ok(Session { tls, under_way: 0, is_broken: false, certificate: None })
     }
 
     /// Goes on with the handshake as far as the socket lets it.
@@ -65,7 +65,7 @@ impl Session {
             }
             if !self.tls.is_handshaking() {
                 let chain = self.tls.peer_certificates().unwrap_or_default();
-                self.peer = chain.first().map(|first| Arc::new(PeerCertificate::new(first)));
+                self.certificate = chain.first().map(|der| Arc::new(PeerCertificate::new(der)));
                 return Ok(Handshake::Done);
             }
             match self.feed(socket) {
@@ -78,8 +78,8 @@ impl Session {
     }
 
     /// Who the peer is by its certificate, if it was asked for one and has shown it.
-    pub(crate) fn peer(&self) -> Option<&Arc<PeerCertificate>> {
-        self.peer.as_ref()
+    pub(crate) fn certificate(&self) -> Option<&Arc<PeerCertificate>> {
+        self.certificate.as_ref()
     }
 
     /// Whether the handshake went on with a connection from before.

@@ -202,10 +202,14 @@ impl Drive for Exchange {
             true => Err(io::ErrorKind::TimedOut.into()),
             false => self.go_on(local, owner, now, news),
         };
-        next.unwrap_or_else(|error| {
+        let next = next.unwrap_or_else(|error| {
             tracing::debug!(%error, "connection ended");
             Next::Over
-        })
+        });
+        if let (Next::Over, Phase::Idle(_)) = (&next, &self.wire.phase) {
+            self.wire.socket.farewell();
+        }
+        next
     }
 
     fn leave(&mut self, local: &Local) {
