@@ -68,7 +68,7 @@ struct Shared {
     limits: Limits,
     window: Mutex<Window>,
     sessions: Sessions,
-    retained: Retained,
+    retained: Arc<Retained>,
     shares: Shares,
     loader: Loader,
     shards: Mutex<Vec<ShardBell>>,
@@ -107,7 +107,7 @@ impl Broker {
             limits,
             window: Mutex::new(window),
             sessions: Sessions::new(limits.sessions),
-            retained: Retained::default(),
+            retained: Arc::default(),
             shares: Shares::default(),
             loader,
             shards: Mutex::new(Vec::new()),
@@ -230,8 +230,17 @@ impl Broker {
         }
         self.expire_sessions(now);
         self.save_sessions(now);
-        self.save_shares(now);
         self.publish_wills(now)
+    }
+
+    /// How many sessions there are.
+    pub fn sessions_count(&self) -> usize {
+        self.shared.sessions.len()
+    }
+
+    /// How many topics say something to whoever begins to read them, or did.
+    pub fn retained_count(&self) -> usize {
+        self.shared.retained.len()
     }
 
     /// Tells a connection that it has its session no longer.
@@ -299,10 +308,11 @@ impl Broker {
         };
         let topic = (!last.payload.is_empty()).then(|| last.topic.clone());
         messages.push(copy);
-        let broker = self.clone();
+        // Nothing of the broker's own, as with sessions.
+        let retained = Arc::clone(&self.shared.retained);
         let told: Done = Box::new(move |result| {
             if let (Ok(_), Some(topic)) = (&result, topic) {
-                broker.has_retained(topic);
+                retained.add(topic);
             }
             done(result.map(|published| Published { count: published.count - 1, ..published }));
         });

@@ -44,8 +44,12 @@ pub type RecallDone = Box<dyn FnOnce(Recalled) + Send>;
 impl Retained {
     /// A topic says something, or did: one that says nothing any more is not forgotten before the
     /// process ends, since it may just be saying something again.
-    fn add(&self, topic: Topic) {
+    pub(crate) fn add(&self, topic: Topic) {
         lock(&self.0).insert(topic);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.0).len()
     }
 
     /// The next topics after one that a filter matches, and where to go on.
@@ -95,11 +99,6 @@ pub(crate) fn copy(message: &Message, now: Time) -> Result<Message, Refusal> {
 }
 
 impl Broker {
-    /// A message that is to be retained was stored.
-    pub(crate) fn has_retained(&self, topic: Topic) {
-        self.retained().add(topic);
-    }
-
     /// Reads what the topics say that a filter matches, from the one after `after`; at most so much
     /// at once that others need not wait for it.
     pub fn recall(&self, filter: &TopicFilter, after: Option<&Topic>, now: Time, done: RecallDone) {
@@ -139,7 +138,7 @@ impl Broker {
             if let Some(Ok(topic)) = topic
                 && !message.payload.is_empty()
             {
-                self.has_retained(topic);
+                self.retained().add(topic);
             }
         });
     }

@@ -8,6 +8,7 @@ mod ports;
 mod rules;
 mod serve;
 mod site;
+mod system;
 mod tls;
 mod transports;
 

@@ -21,6 +21,7 @@ use crate::data;
 use crate::ports;
 use crate::rules::{namespaces, policy};
 use crate::site::site;
+use crate::system::System;
 use crate::tls;
 use crate::transports::TRANSPORTS;
 
@@ -57,6 +58,7 @@ fn serve(config: &Config) -> anyhow::Result<()> {
     runtime.block_on(async {
         let (stats, ready) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(true)));
         let site = site(Arc::clone(&stats), Arc::clone(&ready));
+        let said = Arc::clone(&stats);
         let registry = Registry::new(TRANSPORTS, settings(config)?);
         let listeners = ports::listeners(config, tls.as_ref());
         let options = options(config, listeners.clone());
@@ -67,8 +69,10 @@ fn serve(config: &Config) -> anyhow::Result<()> {
         let reloading = tls::reloading(tls)?;
         greet(&listeners, server.addresses(), config);
         let ticking = async {
+            let mut system = System::new(clock.now());
             loop {
                 let now = clock.now();
+                system.say(&broker, &said, now);
                 let due = broker.tick(now).map_or(TICK, |due| due.since(now).min(TICK));
                 tokio::time::sleep(due).await;
             }

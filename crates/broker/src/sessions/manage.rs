@@ -87,6 +87,7 @@ impl Broker {
             });
             self.store(&entry, &state, now, done);
         }
+        self.save_shares(now);
     }
 
     /// Forgets the sessions that nobody was connected to for too long.

@@ -163,6 +163,10 @@ impl Sessions {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.known).len()
+    }
+
     /// The session of a name, made if it is not there and `make` says so.
     pub(crate) fn entry(
         &self,
