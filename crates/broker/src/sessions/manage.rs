@@ -327,6 +327,7 @@ fn info(entry: &Entry, state: &State) -> SessionInfo {
         position: state.acked,
         expiry: state.expiry,
         connected: state.holder.is_some(),
-        expires: expires(state),
+        // Whoever sees it may rely on it, and so not before it is to be stored.
+        expires: expires(state).filter(|_| !entry.is_unsaved.load(Ordering::SeqCst)),
     }
 }
