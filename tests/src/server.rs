@@ -228,6 +228,11 @@ impl Server {
         self.program.signal("TERM");
     }
 
+    /// Tells it to read again what it can (SIGHUP); does not wait.
+    pub fn hang_up(&self) {
+        self.program.signal("HUP");
+    }
+
     /// Kills it without a word of warning (SIGKILL), and waits until it is gone.
     #[track_caller]
     pub fn kill(&mut self) {

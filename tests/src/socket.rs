@@ -103,7 +103,7 @@ impl Socket {
 
     /// A socket whose handshake was answered with this head.
     #[track_caller]
-    pub(crate) fn resume(wire: Wire, head: Response) -> Socket {
+    pub fn resume(wire: Wire, head: Response) -> Socket {
         assert_eq!(head.header("sec-websocket-accept"), Some(accept_key(KEY).as_str()));
         assert_eq!(head.list("upgrade"), ["websocket"], "{head:?}");
         assert_eq!(head.list("connection"), ["upgrade"], "{head:?}");

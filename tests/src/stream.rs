@@ -85,7 +85,7 @@ impl Stream {
     }
 
     /// A stream whose head was read already.
-    pub(crate) fn resume(wire: Wire, head: Response) -> Stream {
+    pub fn resume(wire: Wire, head: Response) -> Stream {
         let chunked = head.list("transfer-encoding") == ["chunked"];
         Stream { head, source: Source::Wire { wire, chunked }, ended: false, unread: Vec::new() }
     }

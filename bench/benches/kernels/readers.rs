@@ -51,6 +51,10 @@ impl Carrier for Sink {
         black_box(time);
     }
 
+    fn wakes_at(&self) -> Option<Time> {
+        None
+    }
+
     fn close(&mut self, reason: CloseReason) {
         black_box(reason);
     }

@@ -137,6 +137,10 @@ pub(crate) fn fingerprint(messages: &[Message]) -> u64 {
         feed(message.content_type.as_bytes());
         feed(message.event_type.as_str().as_bytes());
         feed(message.key.as_deref().unwrap_or_default().as_bytes());
+        // Only where it is known, so that what was stored before stays what it is.
+        if let Some(from) = &message.from {
+            feed(from.as_bytes());
+        }
         for (name, value) in message.headers.iter() {
             feed(name.as_bytes());
             feed(value.as_bytes());

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, Mutex};
 
+use tidings_access::Identity;
 use tidings_log::{Budget, Cursor};
 use tidings_model::{
     Exposure, LogKind, Manner, Message, PerLog, Record, Refusal, Selection, Time, Topic,
@@ -99,16 +100,28 @@ pub(crate) fn copy(message: &Message, now: Time) -> Result<Message, Refusal> {
 }
 
 impl Broker {
-    /// Reads what the topics say that a filter matches, from the one after `after`; at most so much
-    /// at once that others need not wait for it.
-    pub fn recall(&self, filter: &TopicFilter, after: Option<&Topic>, now: Time, done: RecallDone) {
+    /// Reads what the topics say that a filter matches and `reader` may read, from the one after
+    /// `after`; at most so much at once that others need not wait for it.
+    pub fn recall(
+        &self,
+        filter: &TopicFilter,
+        after: Option<&Topic>,
+        reader: Option<&Arc<Identity>>,
+        now: Time,
+        done: RecallDone,
+    ) {
         let exposure = Exposure::Private;
-        if self.namespaces().check_subscribe(filter, exposure).is_err() {
+        let is_forbidden = reader.is_some_and(|reader| !reader.may_subscribe(filter));
+        if is_forbidden || self.namespaces().check_subscribe(filter, exposure).is_err() {
             return done(Recalled::default());
         }
         let (mut topics, next) = self.retained().find(filter, after);
         if let Some(readable) = self.namespaces().readable(exposure) {
             topics.retain(|topic| topic.is_reserved() || readable(topic));
+        }
+        let granted = reader.and_then(|reader| reader.readable(std::slice::from_ref(filter)));
+        if let Some(granted) = granted {
+            topics.retain(|topic| granted(topic));
         }
         let of_log = PerLog::from_fn(|log| {
             let here = |topic: &&Topic| self.namespaces().of(topic).durability.log() == log;

@@ -95,7 +95,7 @@ impl Bench {
 
     fn subscribe(&mut self, filter: &str, slow: Slow, window: Option<u32>) -> SubKey {
         let options = options(&[filter], Since::Start, slow, window);
-        self.shard.subscribe(9, options, NOW).result.unwrap().0
+        self.shard.subscribe(9, options, None, NOW).result.unwrap().0
     }
 
     fn read(&mut self, key: SubKey) -> Vec<String> {
@@ -183,7 +183,7 @@ fn wildcards_do_not_reach_what_may_not_be_read() {
     assert_eq!(bench.read(key), ["seen"]);
     let filters = ["secret/plan", "open"].map(|text| TopicFilter::new(text).unwrap()).to_vec();
     let wanted = options(&["secret/plan", "open"], Since::Start, Slow::Gap, None);
-    let both = bench.shard.subscribe(1, wanted, NOW);
+    let both = bench.shard.subscribe(1, wanted, None, NOW);
     assert_eq!(both.refused[0].1, Refusal::SubscribeForbidden(filters[0].clone()));
     assert_eq!(bench.read(both.result.unwrap().0), ["seen"]);
 }
@@ -200,7 +200,7 @@ fn a_reader_of_both_logs_has_one_position() {
     bench.publish("fast/a", "4", None);
     bench.publish("slow", "5", None);
     let since = Since::After(position);
-    let resumed = bench.shard.subscribe(1, options(&["**"], since, Slow::Gap, None), NOW);
+    let resumed = bench.shard.subscribe(1, options(&["**"], since, Slow::Gap, None), None, NOW);
     assert_eq!(bench.read(resumed.result.unwrap().0), ["5", "4"]);
 }
 

@@ -120,7 +120,7 @@ impl House {
             share: None,
             exposure: Exposure::Private,
         };
-        self.shard.subscribe(owner, options, NOW).result.unwrap().0
+        self.shard.subscribe(owner, options, None, NOW).result.unwrap().0
     }
 
     /// How many messages a reader is given now.

@@ -6,18 +6,22 @@
 //! what to write.
 
 mod client;
+mod gate;
 mod negotiate;
 mod parcel;
 mod piggyback;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tidings_access::{Denied, Identity};
 use tidings_broker::{Broker, Owner, Recalled, Shard};
 use tidings_model::{Delivery, Managed, Published, Refusal, Time};
 use tidings_protocol::{CloseReason, Outputs, Response, SubId, Ticket};
 
 pub use client::Client;
+pub use gate::{Attempt, Gate, Report};
 pub use negotiate::{Registry, Route};
 
 /// What a driver does with what a machine says. All of it is in order.
@@ -34,6 +38,12 @@ pub trait Carrier {
     fn binary(&mut self, payload: Bytes);
     /// Feed a deadline at this time; replaces the one before.
     fn wake_at(&mut self, time: Time);
+    /// The time at which a deadline is to be fed, as it was asked for last.
+    fn wakes_at(&self) -> Option<Time>;
+    /// Where the peer is, if that is known.
+    fn peer(&self) -> Option<SocketAddr> {
+        None
+    }
     /// Close once everything before is out.
     fn close(&mut self, reason: CloseReason);
     /// Whether so much waits to be written that no more should be read from the log for now.
@@ -45,6 +55,8 @@ pub trait Carrier {
 pub enum Outcome {
     /// A publish.
     Published(Ticket, Result<Published, Refusal>),
+    /// A login; what of it may be told to the operator is kept for when it fails.
+    Authenticated(Ticket, Box<Attempt>, Result<Arc<Identity>, Denied>),
     /// Something done with sessions.
     Managed(Ticket, Result<Managed, Refusal>),
     /// A subscription's session was to be stored.
@@ -65,6 +77,8 @@ pub struct House<'a> {
     pub broker: &'a Broker,
     /// The thread's subscriptions.
     pub shard: &'a mut Shard,
+    /// Where credentials are looked at.
+    pub gate: &'a Gate,
     /// Where outcomes go.
     pub outcomes: &'a Arc<dyn Outcomes>,
     /// The time.

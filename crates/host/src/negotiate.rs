@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use tidings_protocol::{Method, Mount, Problem, Protocol, Request, Settings, Transport, ask};
 
+use crate::gate::Gate;
 use crate::piggyback::Piggyback;
 
 /// Every transport there is, and what they need to know.
@@ -12,6 +13,7 @@ use crate::piggyback::Piggyback;
 pub struct Registry {
     transports: &'static [&'static Transport],
     settings: Arc<Settings>,
+    gate: Gate,
 }
 
 /// Where a request belongs.
@@ -38,7 +40,20 @@ const SOCKET_METHODS: &str = "GET, OPTIONS";
 impl Registry {
     /// These transports; the first that reads serves whoever asks for nothing special.
     pub fn new(transports: &'static [&'static Transport], settings: Settings) -> Registry {
-        Registry { transports, settings: Arc::new(settings) }
+        Registry { transports, settings: Arc::new(settings), gate: Gate::default() }
+    }
+
+    /// The same for who enters by `gate`; without one it is open.
+    #[must_use]
+    pub fn behind(mut self, gate: Gate) -> Registry {
+        Arc::make_mut(&mut self.settings).access = gate.access().cloned();
+        self.gate = gate;
+        self
+    }
+
+    /// Where credentials are looked at.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// Every transport, in order.
@@ -148,7 +163,7 @@ impl Registry {
             .map(str::trim)
             .collect();
         for transport in self.transports {
-            let Mount::Socket { path: p, subprotocol } = transport.mount else { continue };
+            let Mount::Socket { path: p, subprotocol, .. } = transport.mount else { continue };
             if p == path && (offered.is_empty() || offered.contains(&subprotocol)) {
                 let confirmed = (!offered.is_empty()).then_some(subprotocol);
                 return Ok(Route::Socket(transport, confirmed));

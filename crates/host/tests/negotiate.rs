@@ -22,7 +22,8 @@ static POLL: Transport = transport("poll", Mount::Read(&["application/json"]));
 static HELD: Transport = transport("longpoll", Mount::ReadHeld);
 static SSE: Transport = transport("sse", Mount::Read(&["text/event-stream"]));
 static WS: Transport = transport("ws", Mount::TopicSocket);
-static V1: Transport = transport("v1", Mount::Socket { path: "/ws", subprotocol: "tidings.v1" });
+static V1: Transport =
+    transport("v1", Mount::Socket { path: "/ws", subprotocol: "tidings.v1", logs_in: false });
 static FORM: Transport = transport("form", Mount::Form);
 static PUBLISH: Transport = transport("publish", Mount::Publish);
 static ALL: &[&Transport] = &[&POLL, &HELD, &SSE, &WS, &V1, &FORM, &PUBLISH];

@@ -223,6 +223,9 @@ pub enum Refusal {
     /// There is no session of this name.
     #[error("there is no session `{0}`")]
     SessionUnknown(SessionName),
+    /// The session is another user's.
+    #[error("the session `{0}` belongs to somebody else")]
+    SessionForbidden(SessionName),
     /// There are as many sessions as there may be.
     #[error("the server keeps {0} sessions, which is the most it may")]
     TooManySessions(usize),

@@ -43,6 +43,7 @@ impl Message {
             + self.content_type.len()
             + self.event_type.as_str().len()
             + self.headers.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>()
+            + self.from.as_ref().map_or(0, |from| from.len())
             + self.key.as_ref().map_or(0, |k| k.len())
             + self.manner.reply.as_ref().map_or(0, |r| r.size())
     }

@@ -1,6 +1,7 @@
 //! A connection: its socket, counted for as long as it lives.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -151,6 +152,11 @@ impl Connection {
     /// The connection is gone.
     pub(crate) async fn writable(&self) -> io::Result<()> {
         self.stream.writable().await
+    }
+
+    /// Where the peer is, if it still is.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.stream.peer_addr().ok()
     }
 
     /// What it is made of; the runtime watches the socket no longer.

@@ -1,7 +1,7 @@
 //! A socket that no task has: read and written when its thread's reactor says that it can be.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
@@ -129,6 +129,11 @@ impl Held {
         if let Some(tls) = &mut self.tls {
             let _ = tls.close(&mut self.stream);
         }
+    }
+
+    /// Where the peer is, if it still is.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.stream.peer_addr().ok()
     }
 
     /// Tells the peer that nothing more comes.

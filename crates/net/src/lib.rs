@@ -23,6 +23,6 @@ mod tls;
 pub use clock::Clock;
 pub use connection::Stats;
 pub use listen::{Server, ServerError};
-pub use loaders::start_loaders;
+pub use loaders::{start_loaders, start_workers};
 pub use options::{Carries, Listener, Options, Site};
 pub use tls::{PeerCertificate, Tls, TlsError, TlsFiles};

@@ -1,5 +1,5 @@
-//! Threads that wait for disks, so that serving threads do not. Must never be given work without
-//! bound: the broker's turns see to that.
+//! Threads that wait for disks and hash passwords, so that serving threads do not. Must never be given
+//! work without bound: the broker's turns see to that, and the gate.
 
 use std::io;
 use std::sync::mpsc::{Receiver, channel};
@@ -17,11 +17,20 @@ type Work = Box<dyn FnOnce() + Send>;
 /// # Errors
 /// When a thread cannot be started.
 pub fn start_loaders() -> io::Result<Loader> {
+    start_workers("load", THREADS)
+}
+
+/// Starts as many threads of this name, which do what they are given in its order. They end when
+/// what is returned is dropped.
+///
+/// # Errors
+/// When a thread cannot be started.
+pub fn start_workers(name: &str, threads: usize) -> io::Result<Loader> {
     let (sender, receiver) = channel::<Work>();
     let receiver = Arc::new(Mutex::new(receiver));
-    for number in 0..THREADS {
+    for number in 0..threads {
         let receiver = Arc::clone(&receiver);
-        let thread = std::thread::Builder::new().name(format!("load-{number}"));
+        let thread = std::thread::Builder::new().name(format!("{name}-{number}"));
         thread.spawn(move || work_off(&receiver))?;
     }
     Ok(Box::new(move |work| {

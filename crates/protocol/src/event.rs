@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tidings_model::{
-    ComeBack, Delivery, Encoding, Event, Gap, Headers, Position, Record, SessionEnd, Time,
-};
+use tidings_model::{ComeBack, Delivery, Encoding, Event, Gap, Headers, Position, Record, Time};
 
 use crate::content::{self, Data, write_string, write_value};
+use crate::machine::StreamEnd;
 
 static JSON: Encoding = Encoding { name: "event json" };
 
@@ -163,8 +162,8 @@ pub fn goodbye(position: Option<Position>, come_back: ComeBack) -> String {
     format!("{{\"type\":\"goodbye\",{position}\"retryMs\":{}}}", come_back.0.as_millis())
 }
 
-/// `goodbye`: the session that was read is another's now, or no more.
-pub fn ended(position: Option<Position>, end: SessionEnd) -> String {
+/// `goodbye`: the stream ends, and its reader should not simply come back.
+pub fn ended(position: Option<Position>, end: StreamEnd) -> String {
     let position = position.map_or_else(String::new, |p| format!(",\"position\":\"{p}\""));
     format!("{{\"type\":\"goodbye\",\"reason\":\"{}\"{position}}}", end.as_str())
 }

@@ -16,7 +16,10 @@ mod problem;
 mod request;
 mod transport;
 
-pub use machine::{CloseReason, Frame, Input, Output, Outputs, Protocol, SubId, Ticket};
+pub use machine::{CloseReason, Frame, Input, Output, Outputs, Protocol, StreamEnd, SubId, Ticket};
 pub use problem::Problem;
 pub use request::{Method, Query, Request, Response, encode_query, json_response};
+pub use tidings_access::{
+    Access, Credentials, Denied, Identity, Login, ScramError, ScramProof, ScramServer,
+};
 pub use transport::{Caching, Mount, Random, Settings, Transport};

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tidings_access::{Denied, Identity, Login};
 use tidings_model::{
     ComeBack, Delivery, IdempotencyKey, Keep, LogKind, Manage, Managed, Mark, Message, Position,
     Published, Record, Refusal, Resumed, SessionEnd, SubscribeOptions, Time, Topic, TopicFilter,
@@ -24,7 +25,7 @@ pub trait Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubId(pub u32);
 
-/// A machine's own name for one publish, or one thing done with sessions, under way.
+/// A machine's own name for one publish, login, or thing done with sessions, under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u32);
 
@@ -68,6 +69,12 @@ pub enum Input<'a> {
     /// What came of `Output::Recall`: messages, each with its topic, and after which topic to go on,
     /// if that was not all.
     Recalled(Ticket, &'a [(Topic, Arc<Record>)], Option<Topic>),
+    /// What became of `Output::Authenticate`. Who it is now counts for all that the machine wants;
+    /// with `Err` they stay who they were.
+    Authenticated(Ticket, Result<Arc<Identity>, Denied>),
+    /// The credentials that were brought are worth nothing any more: say so in the protocol's words
+    /// and close. A machine that does not is closed.
+    Expired,
     /// The time asked for by `Output::WakeAt` has come.
     Deadline,
     /// The server shuts down: say so in the protocol's words and close.
@@ -122,6 +129,9 @@ pub enum Output {
     Publish(Ticket, Vec<Message>, Option<IdempotencyKey>),
     /// Do something with sessions; answered by `Input::Managed`.
     Manage(Ticket, Manage),
+    /// Find out who the peer is; answered by `Input::Authenticated`. What HTTP brings along has been
+    /// looked at before the machine is opened.
+    Authenticate(Ticket, Login),
     /// Send `Input::Deadline` at this time; replaces the time asked for before.
     WakeAt(Time),
     /// Nothing more will be sent: close in good order once everything before is out.
@@ -144,6 +154,27 @@ pub enum CloseReason {
     Restart,
     /// The durable session that was read is another's now, or no more.
     SessionEnded(SessionEnd),
+    /// The credentials that were brought are worth nothing any more.
+    Expired,
+}
+
+/// Why a stream ends whose reader should not simply come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// Its durable session is another's now, or no more.
+    Session(SessionEnd),
+    /// The credentials that were brought are worth nothing any more.
+    Expired,
+}
+
+impl StreamEnd {
+    /// The word clients see.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            StreamEnd::Session(end) => end.as_str(),
+            StreamEnd::Expired => "expired",
+        }
+    }
 }
 
 /// The outputs of a machine, in order.

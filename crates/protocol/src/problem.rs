@@ -2,6 +2,7 @@
 
 use http::{StatusCode, header};
 use serde_json::json;
+use tidings_access::Denied;
 use tidings_model::{FilterError, Refusal, TopicError};
 
 use crate::request::{Response, json_response};
@@ -103,6 +104,23 @@ impl From<FilterError> for Problem {
     }
 }
 
+impl From<&Denied> for Problem {
+    fn from(denied: &Denied) -> Problem {
+        let (status, error, hint) = match denied {
+            Denied::Missing => (
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "send Authorization, or token= in the query where no header can be set",
+            ),
+            Denied::Wrong => (StatusCode::UNAUTHORIZED, "unauthorized", "check both"),
+            Denied::Token(_) => (StatusCode::UNAUTHORIZED, "unauthorized", "get another token"),
+            Denied::Expired => (StatusCode::UNAUTHORIZED, "expired", "get a new token"),
+            Denied::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "try again in a moment"),
+        };
+        Problem::new(status, error, denied, hint)
+    }
+}
+
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Problem {
         let (status, error, hint) = match refusal {
@@ -112,7 +130,7 @@ impl From<&Refusal> for Problem {
                 "names with `$` are the server's own; the operator decides the rest",
             ),
             Refusal::SubscribeForbidden(_) => {
-                (403, "forbidden", "the operator's namespaces decide what may be read")
+                (403, "forbidden", "the operator decides what may be read, and by whom")
             }
             Refusal::ScriptForbidden(_) => (
                 403,
@@ -138,6 +156,7 @@ impl From<&Refusal> for Problem {
             Refusal::SessionUnknown(_) => {
                 (404, "session_unknown", "name topics to begin it, or see GET /s")
             }
+            Refusal::SessionForbidden(_) => (403, "forbidden", "use a name of your own"),
             Refusal::TooManySessions(_) => (
                 507,
                 "too_many_sessions",

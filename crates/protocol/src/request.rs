@@ -1,9 +1,13 @@
 //! HTTP requests and responses as machines see them: already parsed, whole, without a socket.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use tidings_access::Identity;
 
 pub use http::Method;
 
@@ -23,6 +27,8 @@ pub struct Request {
     /// A number that is this request's alone and that nobody can guess, since machines have no
     /// chance of their own. 0 unless the driver gave one.
     pub nonce: u128,
+    /// Who asks, where the operator has said who may do what.
+    pub identity: Option<Arc<Identity>>,
 }
 
 impl Request {
@@ -41,6 +47,7 @@ impl Request {
             headers,
             body,
             nonce: 0,
+            identity: None,
         }
     }
 
@@ -89,6 +96,13 @@ impl Query {
     /// The first value of `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// Takes the values of `name` out; returns the first.
+    pub fn take(&mut self, name: &str) -> Option<String> {
+        let taken = self.0.iter().position(|(n, _)| n == name).map(|place| self.0.remove(place).1);
+        self.0.retain(|(n, _)| n != name);
+        taken
     }
 
     /// Every pair, in order.

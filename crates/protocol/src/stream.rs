@@ -14,7 +14,7 @@ pub use encoder::{Encoder, PADDING, bytes_max, padding};
 pub use texts::{JsonEncoder, LINE, RAW_LINE, line};
 
 use crate::ask::{Ask, all_or_nothing};
-use crate::machine::{CloseReason, Input, Output, Outputs, Protocol, SubId};
+use crate::machine::{CloseReason, Input, Output, Outputs, Protocol, StreamEnd, SubId};
 use crate::request::{Request, Response};
 use crate::transport::Settings;
 
@@ -108,6 +108,12 @@ impl<E: Encoder> EventStream<E> {
     fn goodbye(&mut self, come_back: ComeBack, out: &mut Outputs) {
         let position = self.position;
         self.send(|encoder| encoder.goodbye(position, come_back), out);
+    }
+
+    fn ended(&mut self, end: StreamEnd, reason: CloseReason, out: &mut Outputs) {
+        let position = self.position;
+        self.send(|encoder| encoder.ended(position, end), out);
+        out.push(Output::Close(reason));
     }
 
     fn subscribed(&mut self, position: Position, now: Time, out: &mut Outputs) {
@@ -218,10 +224,9 @@ impl<E: Encoder> Protocol for EventStream<E> {
                 out.push(Output::Close(CloseReason::Restart));
             }
             Input::Ended(_, end) => {
-                let position = self.position;
-                self.send(|encoder| encoder.ended(position, end), out);
-                out.push(Output::Close(CloseReason::SessionEnded(end)));
+                self.ended(StreamEnd::Session(end), CloseReason::SessionEnded(end), out);
             }
+            Input::Expired => self.ended(StreamEnd::Expired, CloseReason::Expired, out),
             _ => {}
         }
     }

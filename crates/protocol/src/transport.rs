@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidings_access::Access;
 use tidings_model::TopicFilter;
 
 use crate::machine::Protocol;
@@ -54,6 +55,9 @@ pub enum Mount {
         path: &'static str,
         /// The registered name (RFC 6455 section 1.9).
         subprotocol: &'static str,
+        /// Whether clients may say within it who they are. Then who brings nothing with the handshake
+        /// is let in, and may do nothing before that.
+        logs_in: bool,
     },
 }
 
@@ -110,6 +114,9 @@ pub struct Settings {
     pub websub_hub: Option<Box<str>>,
     /// What caches may keep.
     pub caching: Caching,
+    /// Who may do what, if the operator has said it. Machines need it for SCRAM only; what they want
+    /// is checked for them.
+    pub access: Option<Arc<Access>>,
     /// Most messages in one batch.
     pub batch_messages_max: usize,
     /// Most subscriptions on one socket.
@@ -172,6 +179,7 @@ impl Default for Settings {
             public_url: None,
             websub_hub: None,
             caching: Caching::default(),
+            access: None,
             batch_messages_max: 10_000,
             subscriptions_max: 256,
             allowed_origins: Vec::new(),

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tidings_model::{
     ComeBack, Delivery, Event, EventType, Gap, Headers, LogKind, Manner, Mark, Message, Position,
-    Record, SessionEnd, Since, Time, Topic,
+    Record, Since, Time, Topic,
 };
 use tidings_protocol::ask::Ask;
 use tidings_protocol::stream::{Encoder, EventStream, bytes_max};
 use tidings_protocol::{
-    Input, Output, Outputs, Problem, Protocol, Request, Response, Settings, SubId,
+    Input, Output, Outputs, Problem, Protocol, Request, Response, Settings, StreamEnd, SubId,
 };
 
 const AGAIN: Duration = Duration::from_millis(100);
@@ -66,7 +66,7 @@ impl Encoder for Letters {
         format!("b{offset}+{}", after.as_secs()).into()
     }
 
-    fn ended(&self, _: Position, _: SessionEnd) -> Bytes {
+    fn ended(&self, _: Position, _: StreamEnd) -> Bytes {
         "x".into()
     }
 

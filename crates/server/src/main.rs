@@ -1,5 +1,6 @@
 //! `tidings`: one binary, server and client.
 
+mod access;
 mod cli;
 mod client;
 mod config;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         cli::Command::Pub(args) => cli::publish::run(&args),
         cli::Command::Sub(args) => cli::subscribe::run(&args),
         cli::Command::Log(command) => cli::log::run(&command),
+        cli::Command::User(command) => cli::user::run(&command),
         cli::Command::Config => {
             print!("{}", config::render());
             Ok(ExitCode::SUCCESS)

@@ -13,8 +13,9 @@ use tidings_host::Registry;
 use tidings_log::{Log, MemoryLimits, MemoryLog};
 use tidings_model::{LogKind, PerLog, Time};
 use tidings_net::{Carries, Clock, Listener, Options, Server, ServerError, Stats, start_loaders};
-use tidings_protocol::{Caching, Random, Settings};
+use tidings_protocol::{Random, Settings};
 
+use crate::access::{self, Guard, Hangups};
 use crate::cli::ServeArgs;
 use crate::config::{Config, LogFormat};
 use crate::data;
@@ -41,7 +42,14 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    match serve(&loaded.config) {
+    let guard = match access::guard(&loaded.config) {
+        Ok(guard) => guard,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(&loaded.config, guard.as_ref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -50,7 +58,7 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
     }
 }
 
-fn serve(config: &Config) -> anyhow::Result<()> {
+fn serve(config: &Config, guard: Option<&Guard>) -> anyhow::Result<()> {
     let clock = Clock::start();
     let tls = tls::load(config)?;
     let broker = broker(config, clock.now())?;
@@ -59,13 +67,15 @@ fn serve(config: &Config) -> anyhow::Result<()> {
         let (stats, ready) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(true)));
         let site = site(Arc::clone(&stats), Arc::clone(&ready));
         let said = Arc::clone(&stats);
-        let registry = Registry::new(TRANSPORTS, settings(config)?);
+        let gate = guard.map(Guard::gate).transpose().context("cannot start a thread")?;
+        let registry = Registry::new(TRANSPORTS, settings(config, guard)?);
+        let registry = registry.behind(gate.unwrap_or_default());
         let listeners = ports::listeners(config, tls.as_ref());
         let options = options(config, listeners.clone());
         let server = Server::start(&broker, &registry, options, &site, clock, stats)
             .map_err(|error| explain(error, &listeners))?;
         // Before anything is printed: whoever waits for the line may send a signal at once.
-        let signals = Signals::listen()?;
+        let (signals, hangups) = (Signals::listen()?, Hangups::listen(guard)?);
         let reloading = tls::reloading(tls)?;
         greet(&listeners, server.addresses(), config);
         let ticking = async {
@@ -82,6 +92,7 @@ fn serve(config: &Config) -> anyhow::Result<()> {
                 name = signals.wait() => tracing::info!("{name}: telling clients to come back later"),
                 () = ticking => {}
                 () = reloading => {}
+                () = hangups.obey(guard) => {}
             }
             ready.store(false, Ordering::Relaxed);
         };
@@ -130,12 +141,14 @@ fn memory_log(kind: LogKind, namespaces: &Namespaces, config: &Config) -> Arc<dy
     Arc::new(MemoryLog::new(kind, rand::random(), limits, policy(namespaces)))
 }
 
-fn settings(config: &Config) -> anyhow::Result<Settings> {
+fn settings(config: &Config, guard: Option<&Guard>) -> anyhow::Result<Settings> {
     let (namespaces, http) = (namespaces(config)?, &config.http);
     Ok(Settings {
         public_url: http.public_url.as_deref().map(|url| url.trim_end_matches('/').into()),
         websub_hub: http.websub_hub.as_deref().map(Into::into),
-        caching: Caching::new(move |filters| namespaces.cache(filters)),
+        caching: access::caching(guard, namespaces),
+        // The gate knows.
+        access: None,
         heartbeat: config.times.heartbeat,
         long_poll_max: config.times.long_poll_max,
         poll_min: config.times.poll_min,

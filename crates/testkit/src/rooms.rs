@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tidings_broker::{Broker, Limits, Logs, Namespace, Namespaces, Owner, Shard, Subscribed};
-use tidings_host::{Carrier, Client, House, Outcome, Outcomes};
+use tidings_host::{Carrier, Client, Gate, House, Outcome, Outcomes};
 use tidings_log::{MemoryLimits, MemoryLog, Retention};
 use tidings_model::{
     AckMode, Delivery, Durability, Exposure, LogKind, Message, PerLog, Published, Refusal,
@@ -25,6 +25,7 @@ pub struct Rooms {
     outcomes: Arc<Mail>,
     deliveries: Vec<Delivery>,
     outputs: Outputs,
+    gate: Gate,
 }
 
 /// Outcomes that nobody has fetched yet.
@@ -69,7 +70,8 @@ impl Rooms {
             Broker::new(namespaces, shared, Limits::default(), Box::new(|work| work()), now);
         let shard = broker.shard(Box::new(|| {}));
         let (outcomes, deliveries, outputs) = (Arc::default(), Vec::new(), Outputs::default());
-        Rooms { broker, logs, now, shard, outcomes, deliveries, outputs }
+        let gate = Gate::default();
+        Rooms { broker, logs, now, shard, outcomes, deliveries, outputs, gate }
     }
 
     /// Lends a client what it works with.
@@ -78,6 +80,7 @@ impl Rooms {
         work(&mut House {
             broker: &self.broker,
             shard: &mut self.shard,
+            gate: &self.gate,
             outcomes: &outcomes,
             now: self.now,
             deliveries: &mut self.deliveries,
@@ -129,7 +132,8 @@ impl Rooms {
             share: None,
             exposure: Exposure::Private,
         };
-        let Subscribed { result, unsaved, .. } = self.shard.subscribe(u64::MAX, options, self.now);
+        let Subscribed { result, unsaved, .. } =
+            self.shard.subscribe(u64::MAX, options, None, self.now);
         let (key, _) = result.unwrap_or_else(|refusal| panic!("{refusal}"));
         if let Some(unsaved) = unsaved {
             self.broker.save_session(

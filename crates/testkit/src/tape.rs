@@ -60,6 +60,10 @@ impl Carrier for Tape {
         self.wake_at = Some(time);
     }
 
+    fn wakes_at(&self) -> Option<Time> {
+        self.wake_at
+    }
+
     fn close(&mut self, reason: CloseReason) {
         self.said.push_back(Said::Close(reason));
     }

@@ -9,11 +9,12 @@ use tidings_model::{
 };
 use tidings_mqtt_codec as codec;
 use tidings_mqtt_codec::{Ack, ConnAck, ConnAckProperties, Connect, Packet, ReasonCode, Version};
-use tidings_protocol::{CloseReason, Output};
+use tidings_protocol::CloseReason;
 
 use crate::aliases::INCOMING_MAX;
 use crate::filters::Filters;
-use crate::machine::{Machine, SUB, Stage, packet_bytes_max};
+use crate::login::Entering;
+use crate::machine::{Machine, Stage, packet_bytes_max};
 use crate::message::{self, Content, Refused};
 use crate::names;
 use crate::notes::Notes;
@@ -26,8 +27,10 @@ const PREFIX: &str = "mqtt:";
 /// A session that is not there yet.
 #[derive(Default)]
 pub(crate) struct Opening {
+    /// Who the client will be, where that is being found out.
+    pub(crate) entering: Option<Box<Entering>>,
     /// What the answer says besides, if all goes well.
-    properties: ConnAckProperties,
+    pub(crate) properties: ConnAckProperties,
     /// What the session remembers, if it was there.
     present: Option<Notes>,
     /// What the client has sent meanwhile.
@@ -77,10 +80,6 @@ impl Machine {
             self.refuse(ReasonCode::UseAnotherServer, why, Some(reference.into()), turn);
             return Ok(());
         }
-        if let Some(method) = &connect.properties.authentication_method {
-            let text = format!("the authentication method {method:?} is not known here");
-            return Err(Refused::new(ReasonCode::BadAuthenticationMethod, text));
-        }
         let mut properties = self.offer(&connect);
         if connect.client_id.is_empty() {
             connect.client_id = self.make_id();
@@ -112,9 +111,7 @@ impl Machine {
             share: None,
             exposure: Exposure::Private,
         };
-        self.stage = Stage::Opening(Box::new(Opening { properties, ..Opening::default() }));
-        turn.out.push(Output::Subscribe(SUB, options));
-        Ok(())
+        self.log_in(&connect, Opening { properties, ..Opening::default() }, options, turn)
     }
 
     /// What the server has to say of itself to a client of MQTT 5.
@@ -210,11 +207,15 @@ impl Machine {
     /// The session is there, or is refused.
     pub(crate) fn subscribed(&mut self, result: Result<Position, Refusal>, turn: &mut Turn<'_>) {
         let Stage::Opening(opening) = &mut self.stage else { return };
-        let Opening { properties, present, early } = std::mem::take(&mut **opening);
+        let Opening { properties, present, early, .. } = std::mem::take(&mut **opening);
         match result {
             Err(refusal) => {
                 let reason = match &refusal {
                     Refusal::TooManySessions(_) => ReasonCode::QuotaExceeded,
+                    // The name is another user's, or the will says what this one may not.
+                    Refusal::SessionForbidden(_) | Refusal::PublishForbidden(_) => {
+                        ReasonCode::NotAuthorized
+                    }
                     _ => ReasonCode::ServerUnavailable,
                 };
                 self.refuse(reason, &refusal.to_string(), None, turn);

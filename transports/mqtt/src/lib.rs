@@ -10,6 +10,7 @@ mod deliver;
 mod filters;
 mod flights;
 mod incoming;
+mod login;
 mod machine;
 mod message;
 mod names;
@@ -38,7 +39,7 @@ pub static MQTT_SOCKET: Transport = Transport {
     name: "mqtt-websocket",
     summary: "MQTT over WebSocket, for browsers",
     standard: "OASIS MQTT 5.0 section 6",
-    mount: Mount::Socket { path: PATH, subprotocol: "mqtt" },
+    mount: Mount::Socket { path: PATH, subprotocol: "mqtt", logs_in: true },
     open,
 };
 
@@ -47,7 +48,7 @@ pub static MQTT_SOCKET_31: Transport = Transport {
     name: "mqtt31-websocket",
     summary: "MQTT over WebSocket, for browsers with old clients",
     standard: "MQTT 3.1",
-    mount: Mount::Socket { path: PATH, subprotocol: "mqttv3.1" },
+    mount: Mount::Socket { path: PATH, subprotocol: "mqttv3.1", logs_in: true },
     open,
 };
 

@@ -15,6 +15,7 @@ use tidings_protocol::{
 
 use crate::connect::Opening;
 use crate::filters::Filters;
+use crate::login::Proving;
 use crate::notes::Notes;
 use crate::turn::{Link, Turn};
 use crate::work::Work;
@@ -30,6 +31,8 @@ pub(crate) struct Machine {
     pub(crate) settings: Arc<Settings>,
     decoder: Decoder,
     pub(crate) stage: Stage,
+    /// Whether it is known who the client is, since its WebSocket's handshake said so.
+    pub(crate) is_known: bool,
     pub(crate) link: Link,
     pub(crate) filters: Filters,
     /// Everything up to here has arrived at the client for good.
@@ -49,6 +52,8 @@ pub(crate) struct Machine {
 pub(crate) enum Stage {
     /// CONNECT is to come.
     New,
+    /// It came, and the client has begun to prove who it is.
+    Proving(Box<Proving>),
     /// It came, and its session is not there yet.
     Opening(Box<Opening>),
     Open,
@@ -63,6 +68,7 @@ impl Machine {
             settings: Arc::clone(settings),
             decoder: Decoder::server(limits),
             stage: Stage::New,
+            is_known: false,
             link: Link {
                 version: Version::V311,
                 explains: true,
@@ -118,7 +124,7 @@ impl Machine {
                     }
                     return;
                 }
-                Stage::New | Stage::Open => {}
+                Stage::New | Stage::Proving(_) | Stage::Open => {}
             }
             match self.decoder.decode(&mut bytes) {
                 Ok(Some(packet)) => self.packet(packet, turn),
@@ -130,6 +136,14 @@ impl Machine {
 
     fn packet(&mut self, packet: Packet, turn: &mut Turn<'_>) {
         match packet {
+            // Section 4.12: [MQTT-3.1.2-30].
+            packet if matches!(self.stage, Stage::Proving(_)) => match packet {
+                Packet::Auth(auth) => self.prove(*auth, turn),
+                _ => {
+                    let why = "the authentication is not over";
+                    self.refuse(ReasonCode::ProtocolError, why, None, turn);
+                }
+            },
             Packet::Publish(publish) => self.publish(publish, turn),
             packet => {
                 // What comes after a message is answered after it.
@@ -144,10 +158,7 @@ impl Machine {
                     Packet::Unsubscribe(unsubscribe) => self.unsubscribe(*unsubscribe, turn),
                     Packet::PingReq => turn.send(&Packet::PingResp, &self.link),
                     Packet::Disconnect(disconnect) => self.disconnect(&disconnect, turn),
-                    Packet::Auth(_) => {
-                        let why = "no authentication is under way";
-                        self.fail(ReasonCode::ProtocolError, why, turn);
-                    }
+                    Packet::Auth(auth) => self.prove(*auth, turn),
                     // The decoder of a server hands out no others.
                     _ => {}
                 }
@@ -226,7 +237,7 @@ impl Machine {
 
     fn deadline(&mut self, turn: &mut Turn<'_>) {
         match (&self.stage, self.link.until()) {
-            (Stage::New, _) => self.close(CloseReason::Done, turn),
+            (Stage::New | Stage::Proving(_), _) => self.close(CloseReason::Done, turn),
             (Stage::Open, Some(until)) => {
                 if until <= turn.now {
                     let why = "nothing came for one and a half times the keep alive";
@@ -333,7 +344,9 @@ impl Protocol for Machine {
         let turn_ref = &mut turn;
         match input {
             Input::Connected => self.begin(turn_ref),
-            Input::Opened(_) => {
+            Input::Opened(request) => {
+                let identity = request.identity.as_ref();
+                self.is_known = identity.is_some_and(|identity| identity.user().is_some());
                 turn_ref.out.push(Output::Begin(Response::new(StatusCode::SWITCHING_PROTOCOLS)));
                 self.begin(turn_ref);
             }
@@ -364,6 +377,12 @@ impl Protocol for Machine {
             Input::Ended(_, end) => self.ended(end, turn_ref),
             Input::Deadline => self.deadline(turn_ref),
             Input::Closing(_) => self.closing(turn_ref),
+            Input::Authenticated(_, result) => self.authenticated(result.err(), turn_ref),
+            Input::Expired => {
+                let why = "the credentials have expired";
+                self.say_disconnect(ReasonCode::NotAuthorized, Some(why), turn_ref);
+                self.close(CloseReason::Expired, turn_ref);
+            }
         }
         self.finish(turn);
     }

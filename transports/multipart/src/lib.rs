@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header;
-use tidings_model::{ComeBack, Event, Gap, Position, SessionEnd, Since, Time};
+use tidings_model::{ComeBack, Event, Gap, Position, Since, Time};
 use tidings_protocol::ask::Ask;
 use tidings_protocol::stream::{Encoder, EventStream};
-use tidings_protocol::{Mount, Problem, Request, Response, Settings, Transport};
+use tidings_protocol::{Mount, Problem, Request, Response, Settings, StreamEnd, Transport};
 
 use part::Boundary;
 
@@ -79,7 +79,7 @@ impl Encoder for Multipart {
         format!("Tidings-Goodbye: {after}\r\nTidings-Position: {position}\r\n").into()
     }
 
-    fn ended(&self, position: Position, end: SessionEnd) -> Bytes {
+    fn ended(&self, position: Position, end: StreamEnd) -> Bytes {
         let end = end.as_str();
         format!("Tidings-Goodbye: {end}\r\nTidings-Position: {position}\r\n").into()
     }

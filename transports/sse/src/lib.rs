@@ -12,7 +12,7 @@ use tidings_model::{ComeBack, Encoding, Event, Gap, Position, SessionEnd, Time};
 use tidings_protocol::ask::Ask;
 use tidings_protocol::content::{self, Data};
 use tidings_protocol::stream::{Encoder, EventStream, padding};
-use tidings_protocol::{Mount, Problem, Request, Response, Settings, Transport, event};
+use tidings_protocol::{Mount, Problem, Request, Response, Settings, StreamEnd, Transport, event};
 
 /// The registry entry.
 pub static SSE: Transport = Transport {
@@ -93,8 +93,13 @@ impl Encoder for Sse {
         out.into()
     }
 
-    fn ended(&self, position: Position, end: SessionEnd) -> Bytes {
-        named(&end.as_str(), "goodbye", &event::ended(Some(position), end))
+    fn ended(&self, position: Position, end: StreamEnd) -> Bytes {
+        let goodbye = event::ended(Some(position), end);
+        match end {
+            StreamEnd::Session(end) => named(&end.as_str(), "goodbye", &goodbye),
+            // With new credentials it goes on from there; with the old ones it is turned away.
+            StreamEnd::Expired => named(&position, "goodbye", &goodbye),
+        }
     }
 }
 

@@ -14,6 +14,6 @@ pub static TIDINGS_V1: Transport = Transport {
     name: "tidings.v1",
     summary: "many topics on one WebSocket, by JSON commands",
     standard: "docs/guide/tidings-v1.md",
-    mount: Mount::Socket { path: "/ws", subprotocol: "tidings.v1" },
+    mount: Mount::Socket { path: "/ws", subprotocol: "tidings.v1", logs_in: false },
     open: |settings| Box::new(session::Session::new(settings)),
 };

@@ -11,8 +11,8 @@ use tidings_model::{
     SessionName, Since, SubscribeOptions, Time, TopicFilter,
 };
 use tidings_protocol::{
-    CloseReason, Frame, Input, Output, Outputs, Problem, Protocol, Response, Settings, SubId,
-    Ticket, event,
+    CloseReason, Frame, Input, Output, Outputs, Problem, Protocol, Response, Settings, StreamEnd,
+    SubId, Ticket, event,
 };
 
 use crate::answer::{Asked, answer, fail, text};
@@ -209,7 +209,7 @@ impl Session {
     /// A subscription's session is another's now, or no more.
     fn ended(&mut self, sub: SubId, end: SessionEnd, out: &mut Outputs) {
         if let Some(subscription) = self.subs.get(&sub) {
-            let goodbye = event::ended(None, end) + "}";
+            let goodbye = event::ended(None, StreamEnd::Session(end)) + "}";
             out.push(Output::Text(subscription.prefix.clone(), goodbye.into()));
         }
         self.forget(sub);
@@ -310,6 +310,10 @@ impl Protocol for Session {
             Input::Closing(come_back) => {
                 out.push(Output::text(event::goodbye(None, come_back)));
                 out.push(Output::Close(CloseReason::Restart));
+            }
+            Input::Expired => {
+                out.push(Output::text(event::ended(None, StreamEnd::Expired)));
+                out.push(Output::Close(CloseReason::Expired));
             }
             _ => {}
         }

@@ -6,8 +6,8 @@ use tidings_model::{Delivery, EventType, Headers, Manner, Message, Position, Sin
 use tidings_protocol::ask::{Ask, all_or_nothing};
 use tidings_protocol::content::{self, Data};
 use tidings_protocol::{
-    CloseReason, Frame, Input, Output, Outputs, Problem, Protocol, Request, Response, SubId,
-    Ticket, event,
+    CloseReason, Frame, Input, Output, Outputs, Problem, Protocol, Request, Response, StreamEnd,
+    SubId, Ticket, event,
 };
 
 const SUB: SubId = SubId(0);
@@ -118,9 +118,15 @@ impl Protocol for TopicSocket {
             }
             Input::Ended(_, end) => {
                 if !self.raw {
-                    out.push(Output::text(event::ended(self.position, end)));
+                    out.push(Output::text(event::ended(self.position, StreamEnd::Session(end))));
                 }
                 out.push(Output::Close(CloseReason::SessionEnded(end)));
+            }
+            Input::Expired => {
+                if !self.raw {
+                    out.push(Output::text(event::ended(self.position, StreamEnd::Expired)));
+                }
+                out.push(Output::Close(CloseReason::Expired));
             }
             _ => {}
         }

@@ -8,6 +8,7 @@ use super::tree::{File, Tree, line_of};
 /// The rooms that must be pure; every transport is, too.
 pub(super) const PURE: &[&str] = &[
     "crates/model",
+    "crates/access",
     "crates/protocol",
     "crates/broker",
     "crates/log",

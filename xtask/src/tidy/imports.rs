@@ -22,6 +22,7 @@ enum Own {
 }
 
 const MODEL: &str = "tidings-model";
+const ACCESS: &str = "tidings-access";
 const PROTOCOL: &str = "tidings-protocol";
 const BROKER: &str = "tidings-broker";
 const LOG: &str = "tidings-log";
@@ -38,13 +39,18 @@ const ROOMS: &[Room] = &[
     Room { folder: "crates/model", code: Own::Only(&[]), tests: &[] },
     Room { folder: "crates/websocket", code: Own::Only(&[]), tests: &[] },
     Room { folder: "crates/mqtt", code: Own::Only(&[]), tests: &[] },
-    Room { folder: "crates/protocol", code: Own::Only(&[MODEL]), tests: &[] },
+    Room { folder: "crates/access", code: Own::Only(&[MODEL]), tests: &[] },
+    Room { folder: "crates/protocol", code: Own::Only(&[MODEL, ACCESS]), tests: &[] },
     Room { folder: "crates/log", code: Own::Only(&[MODEL]), tests: &[TESTKIT] },
-    Room { folder: "crates/broker", code: Own::Only(&[MODEL, LOG]), tests: &[] },
-    Room { folder: "crates/host", code: Own::Only(&[MODEL, PROTOCOL, BROKER, LOG]), tests: &[] },
+    Room { folder: "crates/broker", code: Own::Only(&[MODEL, ACCESS, LOG]), tests: &[] },
+    Room {
+        folder: "crates/host",
+        code: Own::Only(&[MODEL, ACCESS, PROTOCOL, BROKER, LOG]),
+        tests: &[],
+    },
     Room {
         folder: "crates/net",
-        code: Own::Only(&[MODEL, PROTOCOL, BROKER, LOG, HOST, CODEC]),
+        code: Own::Only(&[MODEL, ACCESS, PROTOCOL, BROKER, LOG, HOST, CODEC]),
         tests: &[TESTKIT],
     },
     Room { folder: "crates/server", code: Own::AllBut(&[TESTKIT]), tests: &[TESTKIT] },

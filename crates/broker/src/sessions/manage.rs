@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use tidings_access::Identity;
 use tidings_log::{AppendError, Batch, Budget, Cursor, Level};
 use tidings_model::{
     AckMode, EventType, Headers, LogKind, Manage, Managed, Manner, Mark, Message, Position,
@@ -33,17 +34,23 @@ pub type SaveDone = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
 pub struct Unsaved(pub(super) Arc<Entry>);
 
 impl Broker {
-    /// Does something with sessions.
-    pub fn manage(&self, manage: Manage, now: Time, done: ManageDone) {
+    /// Does something with sessions that are those of `by`; without anybody, with all.
+    pub fn manage(&self, manage: Manage, by: Option<&Arc<Identity>>, now: Time, done: ManageDone) {
+        let name = match manage {
+            Manage::List(after, most) => return done(Ok(self.list_sessions(after, most, by))),
+            Manage::Ack(ref name, _) | Manage::Show(ref name) | Manage::Delete(ref name) => name,
+        };
+        let entry = match self.sessions().entry(name, None, by) {
+            Ok(entry) => entry,
+            Err(refusal) => return done(Err(refusal)),
+        };
         match manage {
-            Manage::Ack(name, position) => self.ack_session(&name, position, now, done),
-            Manage::Show(name) => done(
-                self.sessions()
-                    .entry(&name, None)
-                    .map(|entry| Managed::Session(Box::new(info(&entry, &lock(&entry.state))))),
-            ),
-            Manage::List(after, most) => done(Ok(self.list_sessions(after, most))),
-            Manage::Delete(name) => self.delete_session(&name, now, done),
+            Manage::Ack(_, position) => self.ack_session(&entry, position, now, done),
+            Manage::Delete(_) => self.delete_session(&entry, now, done),
+            Manage::Show(_) | Manage::List(..) => {
+                let info = info(&entry, &lock(&entry.state));
+                done(Ok(Managed::Session(Box::new(info))));
+            }
         }
     }
 
@@ -136,7 +143,7 @@ impl Broker {
         let Some(Ok(name)) = name.map(SessionName::new) else { return };
         let mut known = lock(&self.sessions().known);
         known.remove(&name);
-        if let Some(mut state) = stored::decode(&message.payload) {
+        if let Some((user, mut state)) = stored::decode(&message.payload) {
             // Whoever was connected when the process ended is not now.
             if state.left.is_none() && state.acks == AckMode::Noted {
                 // How far it was sent is not known: perhaps all there is.
@@ -144,7 +151,7 @@ impl Broker {
             }
             state.left = Some(state.left.unwrap_or(now).min(now));
             let has_will = state.will.is_some();
-            let entry = Arc::new(Entry::new(name, state, false));
+            let entry = Arc::new(Entry::new(name, user, state, false));
             entry.is_stored.store(true, Ordering::SeqCst);
             if has_will {
                 self.sessions().wills.add(&entry);
@@ -153,14 +160,10 @@ impl Broker {
         }
     }
 
-    fn ack_session(&self, name: &SessionName, position: Position, now: Time, done: ManageDone) {
-        let entry = match self.sessions().entry(name, None) {
-            Ok(entry) => entry,
-            Err(refusal) => return done(Err(refusal)),
-        };
+    fn ack_session(&self, entry: &Arc<Entry>, position: Position, now: Time, done: ManageDone) {
         let mut state = lock(&entry.state);
         if state.is_gone {
-            return done(Err(Refusal::SessionUnknown(name.clone())));
+            return done(Err(Refusal::SessionUnknown(entry.name.clone())));
         }
         let mut acked = state.acked;
         for log in LogKind::ALL {
@@ -185,13 +188,19 @@ impl Broker {
         let done = Box::new(move |result: Result<(), Refusal>| {
             done(result.map(|()| Managed::Acked(acked)));
         });
-        self.store(&entry, &state, now, done);
+        self.store(entry, &state, now, done);
     }
 
-    fn list_sessions(&self, after: Option<SessionName>, most: usize) -> Managed {
+    fn list_sessions(
+        &self,
+        after: Option<SessionName>,
+        most: usize,
+        by: Option<&Arc<Identity>>,
+    ) -> Managed {
         let known = lock(&self.sessions().known);
         let after = after.as_ref().map_or(Unbounded, Excluded);
-        let mut rest = known.range::<SessionName, _>((after, Unbounded));
+        let rest = known.range::<SessionName, _>((after, Unbounded));
+        let mut rest = rest.filter(|known| known.0.is_of(by));
         let entries: Vec<_> = rest.by_ref().take(most).map(|known| Arc::clone(&known.0)).collect();
         let more = rest.next().is_some();
         // A state's lock is never waited for with the list's held.
@@ -200,21 +209,17 @@ impl Broker {
         Managed::List(list, more)
     }
 
-    fn delete_session(&self, name: &SessionName, now: Time, done: ManageDone) {
-        let entry = match self.sessions().entry(name, None) {
-            Ok(entry) => entry,
-            Err(refusal) => return done(Err(refusal)),
-        };
+    fn delete_session(&self, entry: &Arc<Entry>, now: Time, done: ManageDone) {
         let mut state = lock(&entry.state);
         if state.is_gone {
-            return done(Err(Refusal::SessionUnknown(name.clone())));
+            return done(Err(Refusal::SessionUnknown(entry.name.clone())));
         }
-        let evicted = self.remove(&entry, &mut state);
-        self.leave_shares(name, now);
+        let evicted = self.remove(entry, &mut state);
+        self.leave_shares(&entry.name, now);
         let done = Box::new(move |result: Result<(), Refusal>| {
             done(result.map(|()| Managed::Deleted));
         });
-        self.store_end(&entry, now, done);
+        self.store_end(entry, now, done);
         drop(state);
         if let Some(eviction) = evicted {
             self.evict(eviction);
@@ -300,7 +305,7 @@ impl Broker {
 
 /// The message that a session is.
 fn message(entry: &Entry, state: &State, now: Time) -> Option<Message> {
-    own(entry, stored::encode(state).into(), now, None)
+    own(entry, stored::encode(entry.user.as_deref(), state).into(), now, None)
 }
 
 fn own(entry: &Entry, payload: Bytes, now: Time, expires: Option<Time>) -> Option<Message> {

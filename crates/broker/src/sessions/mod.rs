@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering as Memory};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tidings_access::Identity;
 use tidings_model::{Refusal, SessionEnd, SessionName, Time};
 
 use crate::broker::lock;
@@ -120,6 +121,8 @@ impl Default for SessionLimits {
 /// One session.
 pub(crate) struct Entry {
     name: SessionName,
+    /// Who made it; nothing when that was anybody.
+    user: Option<Arc<str>>,
     state: Mutex<State>,
     is_unsaved: AtomicBool,
     /// Whether the log has it at all.
@@ -167,15 +170,19 @@ impl Sessions {
         lock(&self.known).len()
     }
 
-    /// The session of a name, made if it is not there and `make` says so.
+    /// The session of a name, made `by` somebody if it is not there and `make` says so.
     pub(crate) fn entry(
         &self,
         name: &SessionName,
         make: Option<Make>,
+        by: Option<&Arc<Identity>>,
     ) -> Result<Arc<Entry>, Refusal> {
         let mut known = lock(&self.known);
         if let Some(Known(entry)) = known.get(name) {
-            return Ok(Arc::clone(entry));
+            return match entry.is_of(by) {
+                true => Ok(Arc::clone(entry)),
+                false => Err(Refusal::SessionForbidden(name.clone())),
+            };
         }
         let Some(make) = make else { return Err(Refusal::SessionUnknown(name.clone())) };
         // Those that pass with their connections are as many as connections at most.
@@ -185,8 +192,8 @@ impl Sessions {
             return Err(Refusal::TooManySessions(self.limits.sessions_max));
         }
         self.passing.fetch_add(usize::from(is_passing), Memory::Relaxed);
-        let state = State::new(self.limits.expiry);
-        let entry = Arc::new(Entry::new(name.clone(), state, is_passing));
+        let (user, state) = (by.and_then(|by| by.user().cloned()), State::new(self.limits.expiry));
+        let entry = Arc::new(Entry::new(name.clone(), user, state, is_passing));
         known.insert(Known(Arc::clone(&entry)));
         Ok(entry)
     }
@@ -224,15 +231,21 @@ impl Sessions {
 }
 
 impl Entry {
-    fn new(name: SessionName, state: State, is_passing: bool) -> Entry {
+    fn new(name: SessionName, user: Option<Arc<str>>, state: State, is_passing: bool) -> Entry {
         Entry {
             name,
+            user,
             state: Mutex::new(state),
             is_unsaved: AtomicBool::new(false),
             is_stored: AtomicBool::new(false),
             is_refused: AtomicBool::new(false),
             is_passing: AtomicBool::new(is_passing),
         }
+    }
+
+    /// Whether it is the session of `somebody`. Where nobody has to say who they are, all are.
+    fn is_of(&self, somebody: Option<&Arc<Identity>>) -> bool {
+        somebody.is_none_or(|identity| identity.user() == self.user.as_ref())
     }
 }
 

@@ -1,6 +1,7 @@
 //! A session as the log keeps it: JSON in the newest message of the topic `$session/NAME`.
 //! Documented in `docs/guide/sessions.md`; versions to come must read what this one wrote.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -14,6 +15,9 @@ use super::stored_will::StoredWill;
 #[derive(Serialize, Deserialize)]
 struct Stored {
     topics: Vec<String>,
+    /// Who made it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
     /// Whether what a newer message replaces is skipped.
     latest: bool,
     /// Whether it acknowledges explicitly.
@@ -33,12 +37,13 @@ struct Stored {
 }
 
 /// A session's payload.
-pub(super) fn encode(state: &State) -> Vec<u8> {
+pub(super) fn encode(user: Option<&str>, state: &State) -> Vec<u8> {
     // A process that is killed tells nobody goodbye: what was sent by then was sent before.
     let earlier = state.sent_by_now();
     let sent = earlier.steps().map(|(place, times)| (place.to_string(), times));
     let stored = Stored {
         topics: state.filters.iter().map(|filter| filter.as_str().to_owned()).collect(),
+        user: user.map(Into::into),
         latest: state.slow == Slow::Latest,
         explicit: state.acks == AckMode::Explicit,
         position: state.acked.to_string(),
@@ -52,8 +57,8 @@ pub(super) fn encode(state: &State) -> Vec<u8> {
     serde_json::to_vec(&stored).unwrap_or_default()
 }
 
-/// The session that a payload describes; nothing when it is none.
-pub(super) fn decode(payload: &[u8]) -> Option<State> {
+/// The session that a payload describes, and whose it is; nothing when it is none.
+pub(super) fn decode(payload: &[u8]) -> Option<(Option<Arc<str>>, State)> {
     let stored: Stored = serde_json::from_slice(payload).ok()?;
     let filters: Result<_, _> = stored.topics.iter().map(|text| TopicFilter::new(text)).collect();
     let mut earlier = Stairs::default();
@@ -68,7 +73,7 @@ pub(super) fn decode(payload: &[u8]) -> Option<State> {
     let may_be_empty = stored.notes.is_some();
     let filters = filters.ok().filter(|filters: &Vec<_>| may_be_empty || !filters.is_empty())?;
     let acked: Position = stored.position.parse().ok()?;
-    Some(State {
+    let state = State {
         filters: filters.into(),
         slow: if stored.latest { Slow::Latest } else { Slow::Gap },
         acks: match (&stored.notes, stored.explicit) {
@@ -84,5 +89,6 @@ pub(super) fn decode(payload: &[u8]) -> Option<State> {
         earlier,
         left: stored.left_ms.map(Time::from_millis),
         ..State::new(Duration::from_millis(stored.expiry_ms))
-    })
+    };
+    Some((stored.user.map(Into::into), state))
 }

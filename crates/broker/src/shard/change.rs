@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use tidings_access::{Identity, Reach};
 use tidings_log::Cursor;
-use tidings_model::{
-    Exposure, Keep, LogKind, Mark, PerLog, Position, Refusal, Selection, Time, TopicFilter,
-};
+use tidings_model::{Exposure, Keep, LogKind, Mark, PerLog, Position, Refusal, Time, TopicFilter};
 
+use super::subscribe::{may_read, split};
 use super::{Shard, SubKey};
 use crate::sessions::SaveDone;
 use crate::subscription::Place;
 
 impl Shard {
-    /// Has a subscription read what is allowed of these instead of what it reads. Whatever it did
+    /// Has a subscription read what `reader` may of these instead of what it reads. Whatever it did
     /// not read before it reads from where it stands; the position says from where on that is news.
     /// A session changes with its subscription, but is not stored.
     /// Nothing when there is no such subscription.
@@ -20,18 +20,15 @@ impl Shard {
         &mut self,
         key: SubKey,
         filters: Vec<TopicFilter>,
+        reader: Option<&Arc<Identity>>,
     ) -> Option<(Position, Vec<(TopicFilter, Refusal)>)> {
         let namespaces = Arc::clone(self.broker.namespaces());
-        let (mut allowed, mut refused) = (Vec::with_capacity(filters.len()), Vec::new());
-        for filter in filters {
-            match namespaces.check_subscribe(&filter, Exposure::Private) {
-                Ok(()) => allowed.push(filter),
-                Err(refusal) => refused.push((filter, refusal)),
-            }
-        }
+        let (allowed, refused) = split(filters, |filter| {
+            namespaces.check_subscribe(filter, Exposure::Private)?;
+            may_read(reader, filter, Reach::Part)
+        });
         let reads = PerLog::from_fn(|log| allowed.iter().any(|f| namespaces.reaches(f, log)));
-        let selection = Selection::new(allowed.iter().cloned());
-        let selection = self.shared(selection.reaching(namespaces.readable(Exposure::Private)));
+        let selection = self.selection(&allowed, reader, Exposure::Private);
         let end = self.broker.end();
         let subscription = self.subscriptions.get_mut(key.0)?;
         for log in LogKind::ALL.into_iter().filter(|&log| reads[log]) {

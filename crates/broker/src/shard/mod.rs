@@ -6,22 +6,21 @@ mod catch_up;
 mod change;
 mod dispatch;
 mod inbox;
+mod subscribe;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use slab::Slab;
 use tidings_log::{Budget, Cursor, Scan};
 use tidings_model::{
-    AckMode, Delivery, LogKind, PerLog, Position, Record, Refusal, Resumed, Selection, SessionEnd,
-    SessionOptions, Share, Since, SubscribeOptions, Time, TopicFilter,
+    Delivery, LogKind, PerLog, Position, Record, Refusal, Resumed, SessionEnd, Time, TopicFilter,
 };
 
 use crate::broker::Broker;
 use crate::index::Index;
-use crate::sessions::{Claim, Make, Unsaved};
-use crate::subscription::{Read, Step, Subscription, Window};
+use crate::sessions::Unsaved;
+use crate::subscription::{Read, Step, Subscription};
 use catch_up::CatchUp;
 pub(crate) use catch_up::{Loaded, Pace};
 pub(crate) use inbox::Inbox;
@@ -48,15 +47,6 @@ pub struct Subscribed {
 impl Subscribed {
     fn refused(refusal: Refusal, refused: Vec<(TopicFilter, Refusal)>) -> Subscribed {
         Subscribed { result: Err(refusal), refused, unsaved: None, resumed: None }
-    }
-}
-
-/// What kind of session is made for this subscription, if it is not there.
-fn make(options: &SubscribeOptions, session: &SessionOptions) -> Option<Make> {
-    match session.acks {
-        Some(AckMode::Noted) if session.expiry == Some(Duration::ZERO) => Some(Make::Passing),
-        Some(AckMode::Noted) => Some(Make::Lasting),
-        _ => (!options.filters.is_empty()).then_some(Make::Lasting),
     }
 }
 
@@ -106,130 +96,6 @@ impl Shard {
     /// Whether there is no subscription.
     pub fn is_empty(&self) -> bool {
         self.subscriptions.is_empty()
-    }
-
-    /// Begins to read. It is ready at once.
-    pub fn subscribe(&mut self, owner: Owner, options: SubscribeOptions, now: Time) -> Subscribed {
-        let Some(session) = &options.session else {
-            let since = options.since.unwrap_or(options.otherwise);
-            return self.read_from(owner, &options, options.filters.clone(), since, None, now);
-        };
-        let broker = self.broker.clone();
-        let mut entry;
-        let claim = loop {
-            entry = match broker.sessions().entry(&session.name, make(&options, session)) {
-                Ok(entry) => entry,
-                Err(refusal) => return Subscribed::refused(refusal, Vec::new()),
-            };
-            // It may have been deleted in this very moment; the next is another.
-            if let Some(claim) = entry.claim(session.fresh, now) {
-                break claim;
-            }
-        };
-        let (filters, since) = claim.resume(&options);
-        if filters.is_empty() && !claim.may_be_empty(&options) {
-            let unknown = Refusal::SessionUnknown(session.name.clone());
-            return Subscribed::refused(unknown, Vec::new());
-        }
-        self.read_from(owner, &options, filters, since, Some(claim), now)
-    }
-
-    /// Begins to read what is allowed of `filters`; of a session, all or nothing.
-    fn read_from(
-        &mut self,
-        owner: Owner,
-        options: &SubscribeOptions,
-        filters: Vec<TopicFilter>,
-        since: Since,
-        claim: Option<Claim<'_>>,
-        now: Time,
-    ) -> Subscribed {
-        let sessions = self.broker.clone();
-        let give_up = |claim: Option<Claim<'_>>, refusal, refused| {
-            if let Some(claim) = claim {
-                claim.cancel(sessions.sessions());
-            }
-            Subscribed::refused(refusal, refused)
-        };
-        let namespaces = Arc::clone(self.broker.namespaces());
-        let mut refused = Vec::new();
-        let mut allowed = Vec::with_capacity(filters.len());
-        for filter in filters {
-            match namespaces.check_subscribe(&filter, options.exposure) {
-                Ok(()) => allowed.push(filter),
-                Err(refusal) => refused.push((filter, refusal)),
-            }
-        }
-        // A session whose machine keeps account itself goes on with what is left.
-        let all_or_nothing = claim.as_ref().is_some_and(|claim| !claim.may_be_empty(options));
-        if let Some((_, first)) = refused.first()
-            && (all_or_nothing || claim.is_none() && allowed.is_empty())
-        {
-            return give_up(claim, first.clone(), refused);
-        }
-        self.listen();
-        let reads = PerLog::from_fn(|log| allowed.iter().any(|f| namespaces.reaches(f, log)));
-        let selection =
-            Selection::new(allowed.iter().cloned()).reaching(namespaces.readable(options.exposure));
-        let selection = self.shared(selection);
-        let (places, opening_gap) = match self.begin(&selection, reads, since, now) {
-            Ok(begin) => begin,
-            Err(refusal) => return give_up(claim, refusal, refused),
-        };
-        let window = options.window.map(|size| Box::new(Window::new(size as usize)));
-        let mut subscription = Subscription {
-            owner,
-            selection: Arc::clone(&selection),
-            places,
-            slow: options.slow,
-            opening_gap: opening_gap.map(Box::new),
-            ready: true,
-            pace: Pace::default(),
-            window,
-            left: options.limit,
-            attached: None,
-            membership: None,
-        };
-        let position = subscription.position();
-        let vacant = self.subscriptions.vacant_entry();
-        let key = vacant.key();
-        if let (Some(sharing), [filter]) = (&options.share, &allowed[..]) {
-            let share = Share { name: sharing.name.clone(), filter: filter.clone() };
-            let (session, place) = (sharing.session.clone(), (self.number, SubKey(key)));
-            match self.broker.join(share, session, &selection, place, now) {
-                Ok(membership) => subscription.membership = Some(Box::new(membership)),
-                Err(refusal) => return Subscribed::refused(refusal, refused),
-            }
-            subscription.places = PerLog::default();
-        }
-        let (mut unsaved, mut resumed) = (None, None);
-        if let Some(claim) = claim {
-            let holder = (self.number, key);
-            let (sessions, end) = (self.broker.sessions(), self.broker.end());
-            let attachment = claim.attach(sessions, options, &allowed, position, holder, end);
-            subscription.attached = Some(Box::new(attachment.attached));
-            (unsaved, resumed) = (attachment.unsaved, attachment.notes);
-            if let Some(eviction) = attachment.evicted {
-                self.broker.evict(eviction);
-            }
-            if let Some(will) = attachment.will {
-                self.broker.publish_will(*will, now);
-            }
-        }
-        vacant.insert(subscription);
-        self.index.insert(&selection, key);
-        Subscribed { result: Ok((SubKey(key), position)), refused, unsaved, resumed }
-    }
-
-    /// A selection as others have it, if they do: many who read one topic hold it once.
-    fn shared(&self, selection: Selection) -> Arc<Selection> {
-        let same = self.index.anyone(&selection).and_then(|key| self.subscriptions.get(key));
-        match same {
-            Some(other) if other.selection.has_same_topics(&selection) => {
-                Arc::clone(&other.selection)
-            }
-            _ => Arc::new(selection),
-        }
     }
 
     /// Ends a subscription.

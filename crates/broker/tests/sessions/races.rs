@@ -31,7 +31,7 @@ fn a_session_that_is_deleted_before_it_is_stored_stays_deleted() {
     let logs = logs();
     let here = broker(&logs, SessionLimits::default());
     let mut shard = here.shard(Box::new(|| {}));
-    let subscribed = shard.subscribe(1, options("s", &["t"], AckMode::Explicit), NOW);
+    let subscribed = shard.subscribe(1, options("s", &["t"], AckMode::Explicit), None, NOW);
     manage(&here, Manage::Delete(name("s")), NOW).unwrap();
     let unknown = Refusal::SessionUnknown(name("s"));
     let refused = Arc::new(AtomicBool::new(false));
@@ -51,7 +51,7 @@ fn a_session_that_cannot_be_stored_is_none() {
     let mut shard = broker.shard(Box::new(|| {}));
     publish(&broker, "the one topic there may be");
     for _ in 0..2 {
-        let subscribed = shard.subscribe(1, options("s", &["t"], AckMode::Explicit), NOW);
+        let subscribed = shard.subscribe(1, options("s", &["t"], AckMode::Explicit), None, NOW);
         let done = Box::new(|result| assert_eq!(result, Err(Refusal::TooManyTopics(1))));
         broker.save_session(subscribed.unsaved.unwrap(), NOW, done);
         shard.unsubscribe(subscribed.result.unwrap().0, NOW);
@@ -65,12 +65,12 @@ fn a_session_that_cannot_be_stored_is_none() {
 fn whoever_becomes_a_session_before_it_is_stored_waits_for_that_too() {
     let broker = broker(&logs(), SessionLimits::default());
     let mut shard = broker.shard(Box::new(|| {}));
-    let first = shard.subscribe(1, options("s", &["t"], AckMode::Explicit), NOW);
-    let second = shard.subscribe(2, options("s", &[], AckMode::Explicit), NOW);
+    let first = shard.subscribe(1, options("s", &["t"], AckMode::Explicit), None, NOW);
+    let second = shard.subscribe(2, options("s", &[], AckMode::Explicit), None, NOW);
     for unsaved in [first.unsaved, second.unsaved] {
         broker.save_session(unsaved.unwrap(), NOW, Box::new(|result| assert_eq!(result, Ok(()))));
     }
-    let third = shard.subscribe(3, options("s", &[], AckMode::Explicit), NOW);
+    let third = shard.subscribe(3, options("s", &[], AckMode::Explicit), None, NOW);
     assert!(third.result.is_ok() && third.unsaved.is_none(), "it is stored as it is");
 }
 
@@ -88,7 +88,7 @@ fn a_session_that_is_deleted_at_that_moment_is_made_anew() {
         });
         let mut shard = broker.shard(Box::new(|| {}));
         let refused = (0..50_000).find_map(|_| {
-            let subscribed = shard.subscribe(1, options("s", &["t"], AckMode::Explicit), NOW);
+            let subscribed = shard.subscribe(1, options("s", &["t"], AckMode::Explicit), None, NOW);
             subscribed.result.map(|(key, _)| shard.unsubscribe(key, NOW)).err()
         });
         stop.store(true, Ordering::Relaxed);

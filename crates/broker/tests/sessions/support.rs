@@ -127,7 +127,7 @@ pub(crate) fn attach(
     shard: &mut Shard,
     options: SubscribeOptions,
 ) -> Result<SubKey, Refusal> {
-    let subscribed = shard.subscribe(1, options, NOW);
+    let subscribed = shard.subscribe(1, options, None, NOW);
     if let Some(unsaved) = subscribed.unsaved {
         broker.save_session(unsaved, NOW, Box::new(|result| assert_eq!(result, Ok(()))));
     }
@@ -151,7 +151,7 @@ pub(crate) fn read(shard: &mut Shard, key: SubKey) -> Vec<(String, u32)> {
 pub(crate) fn manage(broker: &Broker, manage: Manage, now: Time) -> Result<Managed, Refusal> {
     let result = Arc::new(Mutex::new(None));
     let put = Arc::clone(&result);
-    broker.manage(manage, now, Box::new(move |result| *put.lock().unwrap() = Some(result)));
+    broker.manage(manage, None, now, Box::new(move |result| *put.lock().unwrap() = Some(result)));
     let result = result.lock().unwrap().take();
     result.unwrap()
 }

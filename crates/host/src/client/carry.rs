@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tidings_broker::SubKey;
-use tidings_model::{Managed, Refusal};
 use tidings_protocol::{Output, SubId};
 
 use super::subscribing::News;
@@ -44,7 +43,7 @@ impl Client {
                 self.is_owed = true;
                 carrier.binary(payload);
             }
-            Output::WakeAt(time) => carrier.wake_at(time),
+            Output::WakeAt(time) => carrier.wake_at(self.before_expiry(time)),
             Output::Close(reason) => {
                 self.state = State::Done;
                 carrier.close(reason);
@@ -53,9 +52,8 @@ impl Client {
                 told.extend(self.subscribe(sub, options, house).map(News::Subscribed));
             }
             Output::Select(sub, filters) => {
-                let selected = self.key(sub).and_then(|key| house.shard.select(key, filters));
-                let news = selected.map(|(end, refused)| News::Selected(sub, end, refused));
-                told.extend(news);
+                let selected = self.select(sub, filters, house);
+                told.extend(selected.map(|(end, refused)| News::Selected(sub, end, refused)));
             }
             Output::Allow(sub, events) => {
                 if let Some(key) = self.key(sub) {
@@ -78,28 +76,23 @@ impl Client {
                     house.shard.ack(key, position);
                 }
             }
-            Output::Keep(sub, keep, ticket) => {
-                let done = ticket.map(|ticket| {
-                    self.outcome(house, move |result: Result<(), Refusal>| {
-                        Outcome::Managed(ticket, result.map(|()| Managed::Kept))
-                    })
-                });
-                if let Some(key) = self.key(sub) {
-                    house.shard.keep(key, keep, house.now, done);
-                }
-            }
+            Output::Keep(sub, keep, ticket) => self.keep(sub, keep, ticket, house),
             Output::Recall(ticket, filter, after) => {
                 // Whoever does not take what was looked up before waits with the next.
                 self.recalls.get_or_insert_default().push((ticket, filter, after));
             }
-            Output::Publish(ticket, messages, key) => {
+            Output::Publish(ticket, mut messages, key) => {
                 let done = self.outcome(house, move |result| Outcome::Published(ticket, result));
-                house.broker.publish(messages, key, house.now, done);
+                match self.sign(&mut messages, house) {
+                    Ok(()) => house.broker.publish(messages, key, house.now, done),
+                    Err(refusal) => done(Err(refusal)),
+                }
             }
             Output::Manage(ticket, manage) => {
                 let done = self.outcome(house, move |result| Outcome::Managed(ticket, result));
-                house.broker.manage(manage, house.now, done);
+                house.broker.manage(manage, self.actor(house), house.now, done);
             }
+            Output::Authenticate(ticket, login) => self.authenticate(ticket, login, house),
         }
     }
 
@@ -110,11 +103,12 @@ impl Client {
         }
         for (ticket, filter, after) in self.recalls.take().into_iter().flat_map(|all| *all) {
             let done = self.outcome(house, move |what| Outcome::Recalled(ticket, what));
-            house.broker.recall(&filter, after.as_ref(), house.now, done);
+            let reader = self.actor(house);
+            house.broker.recall(&filter, after.as_ref(), reader, house.now, done);
         }
     }
 
-    fn key(&self, sub: SubId) -> Option<SubKey> {
+    pub(super) fn key(&self, sub: SubId) -> Option<SubKey> {
         self.subscriptions.iter().find(|reading| reading.sub == sub).map(|reading| reading.key)
     }
 

@@ -1,11 +1,14 @@
 //! One machine and its subscriptions.
 
 mod carry;
+mod identity;
 mod subscribing;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
+use tidings_access::Identity;
 use tidings_broker::{Owner, Recalled, Shard, SubKey};
 use tidings_log::Budget;
 use tidings_model::{ComeBack, Time, Topic, TopicFilter};
@@ -22,6 +25,8 @@ const BUDGET: Budget = Budget { records: 256, bytes: 256 * 1024 };
 pub struct Client {
     owner: Owner,
     machine: Box<dyn Protocol>,
+    /// Who it is for; nothing before that is known, or where nobody has to be anybody.
+    identity: Option<Arc<Identity>>,
     /// Mostly one, which is why that takes no memory of its own.
     subscriptions: SmallVec<[Reading; 1]>,
     /// Subscriptions whose sessions are being stored. Few clients ever have any.
@@ -78,6 +83,7 @@ impl Client {
         Client {
             owner,
             machine,
+            identity: None,
             subscriptions: SmallVec::new(),
             storing: None,
             recalls: None,
@@ -116,6 +122,7 @@ impl Client {
     /// Feeds the request; then whatever there is to read.
     pub fn open(&mut self, request: &Request, house: &mut House<'_>, carrier: &mut dyn Carrier) {
         self.is_silent = request.is_head();
+        self.become_known(request.identity.clone(), carrier);
         self.feed(Input::Opened(request), house, carrier);
         self.deliver(house, carrier);
     }
@@ -146,6 +153,9 @@ impl Client {
             Outcome::Managed(ticket, result) => {
                 self.feed(Input::Managed(ticket, result), house, carrier);
             }
+            Outcome::Authenticated(ticket, attempt, result) => {
+                self.authenticated(ticket, *attempt, result, house, carrier);
+            }
             Outcome::Stored(sub, result) => self.stored(sub, result, house, carrier),
             Outcome::Recalled(ticket, Recalled { records, next }) => {
                 self.feed(Input::Recalled(ticket, &records, next), house, carrier);
@@ -169,6 +179,10 @@ impl Client {
     /// The time the machine asked for has come. It learns first how far its readers have come, so
     /// that a heartbeat carries a position that spares work later.
     pub fn deadline(&mut self, house: &mut House<'_>, carrier: &mut dyn Carrier) {
+        if self.is_expired(house.now) {
+            return self.expire(house, carrier);
+        }
+        self.watch_expiry(carrier);
         for index in 0..self.subscriptions.len() {
             let Reading { sub, key, .. } = self.subscriptions[index];
             if let (false, Some(position)) = (house.shard.is_ready(key), house.shard.position(key))

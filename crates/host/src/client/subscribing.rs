@@ -1,8 +1,10 @@
 //! How a machine's subscriptions begin and end.
 
 use tidings_broker::{Shard, Subscribed};
-use tidings_model::{AckMode, Position, Refusal, Resumed, SubscribeOptions, Time, TopicFilter};
-use tidings_protocol::{Input, Outputs, SubId};
+use tidings_model::{
+    AckMode, Keep, Managed, Position, Refusal, Resumed, SubscribeOptions, Time, TopicFilter,
+};
+use tidings_protocol::{Input, Outputs, SubId, Ticket};
 
 use super::{Client, Reading};
 use crate::{Carrier, House, Outcome};
@@ -67,7 +69,7 @@ impl Client {
     pub(super) fn subscribe(
         &mut self,
         sub: SubId,
-        options: SubscribeOptions,
+        mut options: SubscribeOptions,
         house: &mut House<'_>,
     ) -> Option<Told> {
         let most = house.shard.subscriptions_max();
@@ -75,11 +77,19 @@ impl Client {
             let result = Err(Refusal::TooManySubscriptions(most));
             return Some(Told { sub, result, refused: Vec::new(), resumed: None });
         }
+        // What is to be said for it when it is lost, it has to be allowed to say.
+        if let Some(will) = options.session.as_mut().and_then(|session| session.will.as_mut())
+            && let Err(refusal) = self.sign(std::slice::from_mut(&mut will.message), house)
+        {
+            let (result, refused) = (Err(refusal), Vec::new());
+            return Some(Told { sub, result, refused, resumed: None });
+        }
+        let reader = self.actor(house).cloned();
         let in_session = options.session.is_some();
         let noted = Some(AckMode::Noted);
         let is_paced = options.session.as_ref().is_some_and(|session| session.acks != noted);
         let Subscribed { result, refused, unsaved, resumed } =
-            house.shard.subscribe(self.owner, options, house.now);
+            house.shard.subscribe(self.owner, options, reader.as_ref(), house.now);
         let is_held = unsaved.is_some();
         let result = result.map(|(key, position)| {
             let reading = Reading { sub, key, begun: false, in_session, is_paced, is_held };
@@ -92,6 +102,46 @@ impl Client {
         let done = self.outcome(house, move |result| Outcome::Stored(sub, result));
         house.broker.save_session(unsaved, house.now, done);
         None
+    }
+
+    /// Reads other filters; says from where on what was not read before is news, and which of them
+    /// are refused.
+    pub(super) fn select(
+        &mut self,
+        sub: SubId,
+        filters: Vec<TopicFilter>,
+        house: &mut House<'_>,
+    ) -> Option<(Position, Vec<(TopicFilter, Refusal)>)> {
+        let (key, reader) = (self.key(sub)?, self.actor(house).cloned());
+        house.shard.select(key, filters, reader.as_ref())
+    }
+
+    /// Keeps what a machine says of the session that a subscription is, and the messages with it, if
+    /// they may be published.
+    pub(super) fn keep(
+        &mut self,
+        sub: SubId,
+        mut keep: Keep,
+        ticket: Option<Ticket>,
+        house: &mut House<'_>,
+    ) {
+        let done = ticket.map(|ticket| {
+            self.outcome(house, move |result: Result<(), Refusal>| {
+                Outcome::Managed(ticket, result.map(|()| Managed::Kept))
+            })
+        });
+        match self.sign(&mut keep.messages, house) {
+            Ok(()) => {
+                if let Some(key) = self.key(sub) {
+                    house.shard.keep(key, keep, house.now, done);
+                }
+            }
+            Err(refusal) => {
+                if let Some(done) = done {
+                    done(Err(refusal));
+                }
+            }
+        }
     }
 
     pub(super) fn unsubscribe(&mut self, sub: SubId, now: Time, shard: &mut Shard) {

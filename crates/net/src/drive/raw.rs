@@ -2,6 +2,7 @@
 //! is. What the bytes mean, and whether the peer is alive, is the machine's business.
 
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -103,6 +104,14 @@ impl Carrier for Pen<'_> {
 
     fn wake_at(&mut self, time: Time) {
         self.wire.wake_at = Some(time);
+    }
+
+    fn wakes_at(&self) -> Option<Time> {
+        self.wire.wake_at
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        self.wire.socket.peer()
     }
 
     fn close(&mut self, _: CloseReason) {

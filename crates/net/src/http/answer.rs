@@ -107,6 +107,10 @@ impl Carrier for Answer {
         self.wake_at = Some(time);
     }
 
+    fn wakes_at(&self) -> Option<Time> {
+        self.wake_at
+    }
+
     fn close(&mut self, reason: CloseReason) {
         self.said.push(Said::Close(reason));
     }

@@ -6,6 +6,7 @@
 mod answer;
 mod gzip;
 pub(crate) mod head;
+pub(crate) mod login;
 pub(crate) mod origin;
 pub(crate) mod plain;
 pub(crate) mod run;
@@ -15,6 +16,7 @@ mod upgrade;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -81,6 +83,7 @@ async fn parse(
     let seat = Seat::take(local);
     let watch = Rc::new(Watch::new(opening));
     let takeover: Rc<RefCell<Option<Box<Takeover>>>> = Rc::default();
+    let peer = peer(local, &stream);
     let service = {
         let (local, watch) = (Rc::clone(local), Rc::clone(&watch));
         let takeover = Rc::clone(&takeover);
@@ -89,6 +92,7 @@ async fn parse(
                 Rc::clone(&local),
                 Rc::clone(&watch),
                 Rc::clone(&takeover),
+                peer,
                 request,
             ))
         })
@@ -152,6 +156,11 @@ async fn parse(
             None
         }
     }
+}
+
+/// Where the peer is, where anybody may want to know.
+pub(crate) fn peer(local: &Local, stream: &Connection) -> Option<SocketAddr> {
+    if local.registry.gate().is_open() { None } else { stream.peer() }
 }
 
 enum End {

@@ -44,6 +44,21 @@ pub(crate) fn check(headers: &HeaderMap, allowed: &[String]) -> Result<Origin, P
 }
 
 impl Origin {
+    /// Whether a request may use what the browser sends of its user by itself, such as a password
+    /// that was typed once: not on behalf of another site's page, unless that is allowed by name.
+    /// Scripts, pictures and links name no origin, but browsers say where they come from (W3C Fetch
+    /// Metadata, `Sec-Fetch-Site`).
+    pub(crate) fn may_act(&self, headers: &HeaderMap) -> bool {
+        match self {
+            Origin::Allowed(allowed) => allowed.by_name,
+            Origin::Own if headers.contains_key(header::ORIGIN) => true,
+            Origin::Own => {
+                let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+                !matches!(site, Some(b"cross-site" | b"same-site"))
+            }
+        }
+    }
+
     /// Adds to an answer what lets a page of another origin read it.
     pub(crate) fn mark(&self, response: &mut Response) {
         // Answers differ by origin, also the one that a page of our own gets.
@@ -108,6 +123,29 @@ mod tests {
             (Some("file://"), false),
         ] {
             assert_eq!(check(&headers(origin), &allowed).is_ok(), served, "{origin:?}");
+        }
+    }
+
+    #[test]
+    fn what_browsers_send_by_themselves_is_not_for_other_sites() {
+        let may_act = |origin, site: Option<&'static str>| {
+            let allowed = ["*".to_owned(), "https://app.example".to_owned()];
+            let mut headers = headers(origin);
+            let site = site.map(HeaderValue::from_static);
+            headers.extend(site.map(|s| (HeaderName::from_static("sec-fetch-site"), s)));
+            check(&headers, &allowed).unwrap().may_act(&headers)
+        };
+        for (origin, site, expected) in [
+            (None, None, true),
+            (None, Some("none"), true),
+            (None, Some("same-origin"), true),
+            (None, Some("same-site"), false),
+            (None, Some("cross-site"), false),
+            (Some("http://tidings.example:8080"), Some("same-origin"), true),
+            (Some("https://app.example"), Some("cross-site"), true),
+            (Some("https://any.example"), Some("cross-site"), false),
+        ] {
+            assert_eq!(may_act(origin, site), expected, "{origin:?} {site:?}");
         }
     }
 

@@ -14,6 +14,7 @@ use tidings_host::{Carrier, Client, Route};
 use tidings_protocol::{Problem, Request, Response, Transport};
 
 use super::answer::Answer;
+use super::login::{self, Asker};
 use super::upgrade::Accepted;
 use super::{origin, upgrade};
 use crate::drive::Guest;
@@ -21,6 +22,7 @@ use crate::local::Local;
 use crate::seat::Seat;
 
 /// What becomes of a request.
+#[expect(clippy::large_enum_variant, reason = "it is handed on once, and never kept")]
 pub(crate) enum Outcome {
     /// It is answered.
     Response(Response),
@@ -35,9 +37,17 @@ pub(crate) enum Outcome {
 pub(crate) async fn answer(
     local: &Rc<Local>,
     version: Version,
-    request: &Request,
+    request: &mut Request,
+    asker: Asker,
 ) -> Result<Outcome, Problem> {
-    match local.registry.route(request)? {
+    let route = local.registry.route(request)?;
+    // What is there for everybody needs nobody's name.
+    if let Route::Exchange(_) | Route::Socket(..) = route
+        && let Err(response) = login::identify(local, request, &route, asker).await
+    {
+        return Ok(Outcome::Response(response));
+    }
+    match route {
         Route::Options(methods) => {
             Ok(Outcome::Response(origin::options(&request.headers, methods)))
         }

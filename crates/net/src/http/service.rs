@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::pending;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use hyper::body::{Body, Incoming};
 use tidings_protocol::{Problem, Request, Response};
 
 use super::answer::{Dress, Takeover, TakeoverKind};
+use super::login::Asker;
 use super::origin;
 use super::run::{self, Outcome};
 use super::tracked::Watch;
@@ -31,6 +33,7 @@ pub(crate) async fn handle(
     local: Rc<Local>,
     watch: Rc<Watch>,
     takeover: Rc<RefCell<Option<Box<Takeover>>>>,
+    peer: Option<SocketAddr>,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     watch.begin(!request.body().is_end_stream());
@@ -40,8 +43,11 @@ pub(crate) async fn handle(
     if let Err(problem) = check_host(version, &headers) {
         return Ok(closing(problem.to_response()));
     }
-    let dress = match origin::check(&headers, &local.options.allowed_origins) {
-        Ok(origin) => Dress::new(origin, &headers),
+    let (dress, may_act) = match origin::check(&headers, &local.options.allowed_origins) {
+        Ok(origin) => {
+            let may_act = origin.may_act(&headers);
+            (Dress::new(origin, &headers), may_act)
+        }
         Err(problem) => return Ok(closing(problem.to_response())),
     };
     let body = match run::read_body(&local, body).await {
@@ -51,7 +57,7 @@ pub(crate) async fn handle(
     let (path, query) = (parts.uri.path(), parts.uri.query());
     let mut request = Request::new(parts.method, path, query, headers, body);
     request.nonce = rand::random();
-    let response = match run::answer(&local, version, &request).await {
+    let response = match run::answer(&local, version, &mut request, Asker { peer, may_act }).await {
         Ok(Outcome::Response(response)) => response,
         Ok(Outcome::Ongoing(guest, answer, accepted)) => {
             let http11 = version == Version::HTTP_11;

@@ -11,6 +11,7 @@ mod socket;
 mod streams;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -21,7 +22,7 @@ use h2::{Ping, PingPong};
 use tidings_model::Time;
 
 use crate::connection::Connection;
-use crate::http::linger;
+use crate::http::{linger, peer};
 use crate::local::Local;
 use crate::options::Options;
 use crate::seat::Seat;
@@ -45,11 +46,12 @@ const LINGER: std::time::Duration = crate::drive::LINGER;
 
 /// Serves a connection that has begun with the preface, which is among `unread`.
 pub(crate) async fn serve(local: Rc<Local>, stream: Connection, unread: Bytes) {
+    let peer = peer(&local, &stream);
     let socket = Socket::new(stream, unread, local.clock, local.options.write_stall);
     let shared = socket.shared();
     let handshake = builder(&local.options).handshake(socket);
     let end = match tokio::time::timeout(local.options.head_wait, handshake).await {
-        Ok(Ok(connection)) => Serving::new(&local, connection, Rc::clone(&shared)).await,
+        Ok(Ok(connection)) => Serving::new(&local, connection, Rc::clone(&shared), peer).await,
         Ok(Err(error)) => {
             tracing::debug!(%error, "connection ended before it began");
             End::Cut
@@ -102,6 +104,8 @@ struct Serving {
     connection: server::Connection<Socket, Bytes>,
     socket: Rc<Shared>,
     streams: Rc<Streams>,
+    /// Where the peer is, where anybody may want to know.
+    peer: Option<SocketAddr>,
     ping_pong: Option<PingPong>,
     /// When the ping was sent that is not answered yet.
     pinged: Option<Time>,
@@ -116,6 +120,7 @@ impl Serving {
         local: &Rc<Local>,
         mut connection: server::Connection<Socket, Bytes>,
         socket: Rc<Shared>,
+        peer: Option<SocketAddr>,
     ) -> Serving {
         Serving {
             local: Rc::clone(local),
@@ -124,6 +129,7 @@ impl Serving {
             connection,
             socket,
             streams: Rc::default(),
+            peer,
             pinged: None,
             idle: None,
             going_away: None,
@@ -146,7 +152,7 @@ impl Serving {
             };
             let open = Open::new(&self.streams, self.local.shared.stats());
             let local = Rc::clone(&self.local);
-            self.local.spawn(request::answer(local, open, request, respond));
+            self.local.spawn(request::answer(local, open, self.peer, request, respond));
         }
         self.connection.poll_closed(cx).map(drop)
     }

@@ -252,6 +252,10 @@ impl Carrier for Outlet {
         self.wake_at = Some(time);
     }
 
+    fn wakes_at(&self) -> Option<Time> {
+        self.wake_at
+    }
+
     fn close(&mut self, _: CloseReason) {
         self.ended = true;
     }

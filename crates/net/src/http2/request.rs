@@ -1,6 +1,7 @@
 //! One request, from its head to its answer, or to the driver of a stream that goes on.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -17,6 +18,7 @@ use super::body::Incoming;
 use super::outlet::Outlet;
 use super::streams::Open;
 use crate::drive::stream;
+use crate::http::login::Asker;
 use crate::http::run::{self, Outcome};
 use crate::http::{Dress, origin};
 use crate::listen;
@@ -27,13 +29,14 @@ use crate::seat::Seat;
 pub(super) async fn answer(
     local: Rc<Local>,
     open: Open,
+    peer: Option<SocketAddr>,
     request: http::Request<RecvStream>,
     respond: SendResponse<Bytes>,
 ) {
     let (parts, body) = request.into_parts();
     let is_head = parts.method == Method::HEAD;
     let mut outlet = Outlet::new(respond, is_head, local.options.write_stall);
-    let response = match outcome(&local, &mut outlet, parts, body).await {
+    let response = match outcome(&local, &mut outlet, peer, parts, body).await {
         Ok(Outcome::Response(response)) => response,
         Ok(Outcome::Ongoing(guest, answer, _)) => {
             return stream::spawn(guest, answer, outlet, open);
@@ -48,6 +51,7 @@ pub(super) async fn answer(
 async fn outcome(
     local: &Rc<Local>,
     outlet: &mut Outlet,
+    peer: Option<SocketAddr>,
     parts: Parts,
     body: RecvStream,
 ) -> Result<Outcome, Problem> {
@@ -59,11 +63,12 @@ async fn outcome(
     let Parts { method, uri, mut headers, .. } = parts;
     set_host(&uri, &mut headers)?;
     let origin = origin::check(&headers, &local.options.allowed_origins)?;
+    let may_act = origin.may_act(&headers);
     outlet.dress(Dress::new(origin, &headers));
     let body = run::read_body(local, Incoming::new(body, &headers)).await?;
     let mut request = Request::new(method, uri.path(), uri.query(), headers, body);
     request.nonce = rand::random();
-    run::answer(local, Version::HTTP_2, &request).await
+    run::answer(local, Version::HTTP_2, &mut request, Asker { peer, may_act }).await
 }
 
 /// Names the host where HTTP/1.1 does, so that nobody else need know of `:authority`.

@@ -142,6 +142,7 @@ impl Local {
         let result = work(&mut House {
             broker: &self.broker,
             shard: &mut self.shard.borrow_mut(),
+            gate: self.registry.gate(),
             outcomes: &self.outcomes,
             now,
             deliveries: &mut self.deliveries.borrow_mut(),

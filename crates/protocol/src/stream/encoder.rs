@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_model::{ComeBack, Event, Gap, Position, SessionEnd, Since, Time};
+use tidings_model::{ComeBack, Event, Gap, Position, Since, Time};
 
 use crate::ask::{Ask, number};
+use crate::machine::StreamEnd;
 use crate::problem::Problem;
 use crate::request::{Request, Response};
 use crate::transport::Settings;
@@ -66,8 +67,8 @@ pub trait Encoder: Sized + 'static {
     fn heartbeat(&self, position: Position, now: Time) -> Bytes;
     /// The server is about to close.
     fn goodbye(&self, position: Position, come_back: ComeBack) -> Bytes;
-    /// The stream's session is another's now, or no more: the reader should not come back.
-    fn ended(&self, position: Position, end: SessionEnd) -> Bytes;
+    /// The stream ends, and its reader should not simply come back.
+    fn ended(&self, position: Position, end: StreamEnd) -> Bytes;
 
     /// Whether this event is to be said once more when nothing followed it for so long, for
     /// readers that show a thing only when the next one begins.

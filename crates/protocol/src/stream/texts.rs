@@ -2,11 +2,12 @@
 //! one apart from the next.
 
 use bytes::Bytes;
-use tidings_model::{ComeBack, Encoding, Event, Gap, Position, SessionEnd, Time};
+use tidings_model::{ComeBack, Encoding, Event, Gap, Position, Time};
 
 use super::encoder::Encoder;
 use crate::ask::Ask;
 use crate::event;
+use crate::machine::StreamEnd;
 use crate::problem::Problem;
 use crate::request::{Request, Response};
 use crate::transport::Settings;
@@ -114,7 +115,7 @@ impl<E: JsonEncoder> Encoder for E {
         unless_raw(self, || event::goodbye(Some(position), come_back))
     }
 
-    fn ended(&self, position: Position, end: SessionEnd) -> Bytes {
+    fn ended(&self, position: Position, end: StreamEnd) -> Bytes {
         unless_raw(self, || event::ended(Some(position), end))
     }
 

@@ -1,4 +1,4 @@
-//! The command line: `tidings serve | pub | sub | config`; without a command it is `serve`.
+//! The command line: `tidings serve | pub | sub | log | user | config`; without a command it is `serve`.
 //! Must never do a command's work: each has its own file.
 
 mod acks;
@@ -11,6 +11,7 @@ pub(crate) mod publish;
 pub(crate) mod reader;
 pub(crate) mod stop;
 pub(crate) mod subscribe;
+pub(crate) mod user;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,6 +48,9 @@ pub(crate) enum Command {
     /// Check, measure, export, import or back up what a server keeps on disk
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Make what a server is told of a user
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// Print a configuration file with every key, its default and what it means
     Config,
 }

@@ -77,6 +77,28 @@ pub(crate) enum ConfigError {
         /// The first one too many.
         key: String,
     },
+    /// More tables of a kind than there may be.
+    #[error("{origin}: {key}: there are more than {most}; leave some out")]
+    TooMany {
+        /// Where.
+        origin: Origin,
+        /// The first one too many.
+        key: String,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A table does not say what it must.
+    #[error("{origin}: {key}: {what} is missing; {advice}")]
+    Missing {
+        /// Where.
+        origin: Origin,
+        /// Which table.
+        key: String,
+        /// What.
+        what: &'static str,
+        /// What to write.
+        advice: &'static str,
+    },
     /// A `[[namespace]]` table does not say which topics it is for.
     #[error("{origin}: {key}: match is missing; add a topic filter, such as match = \"chat/**\"")]
     NoMatch {
@@ -112,6 +134,13 @@ impl Shown {
             text.push('…');
         }
         Shown(text.into())
+    }
+}
+
+impl Shown {
+    /// A value that nobody is to see.
+    pub(crate) fn hidden() -> Shown {
+        Shown("…".into())
     }
 }
 

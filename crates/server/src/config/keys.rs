@@ -10,9 +10,10 @@ use std::time::Duration;
 use tidings_model::Durability;
 
 use self::Kind::{
-    Address, Choice, Count, Directory, File, Name, Namespaces, Origins, Port, Size, Span, Switch,
-    Url,
+    Address, Choice, Count, Directory, File, Name, Origins, Port, Size, Span, Switch, Tables, Url,
 };
+use super::access::Access;
+use super::values::Wrong;
 use super::{Config, Http, Limits, LogFormat, Logging, Mqtt, PortChoice, Rules, Times, Tls};
 
 /// One key: what it is called and what may stand there.
@@ -53,11 +54,28 @@ pub(super) enum Kind<T: 'static> {
     Url(fn(&mut T) -> &mut Option<String>),
     /// A list of web origins.
     Origins(fn(&mut T) -> &mut Vec<String>),
-    /// The `[[namespace]]` tables, whose own keys are [`NAMESPACE_KEYS`].
-    Namespaces,
+    /// A text, read by a function of its own; then what it takes.
+    Text(fn(&mut T, &str) -> Result<(), Wrong>, &'static str),
+    /// A list of texts, each read by a function of its own; then what it takes.
+    List(fn(&mut T, &str) -> Result<(), Wrong>, &'static str),
+    /// Tables with keys of their own.
+    Tables(Table),
 }
 
-const fn key<T>(
+/// The tables there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    /// `[[namespace]]`, whose keys are [`NAMESPACE_KEYS`].
+    Namespace,
+    /// `[[access.rule]]`, whose keys are in `access`, as are those of the others.
+    Rule,
+    /// `[[access.user]]`.
+    User,
+    /// `[[access.jwt]]`.
+    Token,
+}
+
+pub(super) const fn key<T>(
     path: &'static str,
     default: &'static str,
     kind: Kind<T>,
@@ -176,7 +194,18 @@ pub(super) static KEYS: &[Key] = &[
         |c, name| c.logging.format = if name == "json" { LogFormat::Json } else { LogFormat::Text }),
         "text for people, json for machines: one object a line."),
 
-    key("namespace", "[]", Namespaces,
+    key("access.anonymous", "true", Switch(|c| &mut c.access.anonymous),
+        "Whether who brings no credentials may connect. Counts, as all of access, where there is a rule, a user or a jwt, or where it is false."),
+    key("access.users", "none", File(|c| &mut c.access.users_file),
+        "A file of users, each [[user]] as `tidings user hash` prints it; none: there is none. Read again on SIGHUP."),
+    key("access.user", "[]", Tables(Table::User),
+        "Users, here instead of in a file."),
+    key("access.rule", "[]", Tables(Table::Rule),
+        "Who may publish and read what. Where there is access, whatever no rule allows is refused."),
+    key("access.jwt", "[]", Tables(Table::Token),
+        "Keys that JSON Web Tokens may be signed with."),
+
+    key("namespace", "[]", Tables(Table::Namespace),
         "Rules for topics by filter; the first match in this order wins, topics without one get the defaults."),
 ];
 
@@ -272,6 +301,13 @@ pub(super) const BLANK: Config = Config {
         keep_alive: Duration::ZERO,
     },
     logging: Logging { level: "off", format: LogFormat::Text },
+    access: Access {
+        anonymous: false,
+        users_file: None,
+        users: Vec::new(),
+        rules: Vec::new(),
+        tokens: Vec::new(),
+    },
     namespaces: Vec::new(),
     otherwise: Rules {
         durability: None,
@@ -287,6 +323,11 @@ pub(super) const BLANK: Config = Config {
 };
 
 impl<T> Key<T> {
+    /// Whether nobody is to see its value, not even a wrong one.
+    pub(super) fn is_secret(&self) -> bool {
+        matches!(self.path, "password" | "scram")
+    }
+
     /// The environment variable that sets the key: `TIDINGS_LIMITS_MESSAGE_BYTES`.
     pub(super) fn env(&self) -> String {
         format!("{ENV_PREFIX}{}", self.path.replace('.', "_").to_ascii_uppercase())

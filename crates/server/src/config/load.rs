@@ -62,7 +62,7 @@ pub(crate) fn load(
         value: DeValue::String(flag.value.into()),
         origin: Origin::Flag(flag.name),
     });
-    layers.push(Layer { entries: flags.collect(), namespaces: None });
+    layers.push(Layer { entries: flags.collect(), tables: Vec::new() });
     let config = resolve(layers, errors).map_err(ConfigErrors)?;
     let unknown = unknown.iter().filter(|name| !COMMAND_LINE_VARIABLES.contains(name));
     Ok(Loaded { config, warnings: unknown.map(|name| warning(name)).collect() })

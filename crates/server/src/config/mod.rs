@@ -12,6 +12,7 @@
 //! Must never apply half a configuration: either all of it is right and a [`Config`] comes out,
 //! or every mistake is told, one line each, and nothing does.
 
+mod access;
 mod error;
 mod hint;
 mod keys;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 use tidings_model::{Durability, TopicFilter};
 
+pub(crate) use access::{Access, Token, read_users};
 pub(crate) use error::ConfigErrors;
 pub(crate) use load::{Flag, Loaded, load};
 pub(crate) use render::render;
@@ -59,6 +61,8 @@ pub(crate) struct Config {
     pub times: Times,
     /// What the server says about itself.
     pub logging: Logging,
+    /// Who may do what.
+    pub access: Access,
     /// Rules for some topics, in the order of the file; the first match wins.
     pub namespaces: Vec<Namespace>,
     /// Rules for topics that none of them matches.

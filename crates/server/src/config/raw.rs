@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Origin};
-use super::keys::{ENV_PREFIX, KEYS, Kind};
+use super::keys::{self, ENV_PREFIX, KEYS, Kind};
 
 /// Largest configuration file, in bytes: a thousand namespaces fit many times.
 const FILE_BYTES_MAX: usize = 1 << 20;
@@ -29,7 +29,7 @@ pub(super) struct Entry<'t> {
     pub origin: Origin,
 }
 
-/// One `[[namespace]]` table.
+/// One table of those that have keys of their own.
 pub(super) struct Table<'t> {
     /// Where it begins.
     pub origin: Origin,
@@ -40,10 +40,10 @@ pub(super) struct Table<'t> {
 /// Everything one source says.
 #[derive(Default)]
 pub(super) struct Layer<'t> {
-    /// All but the namespaces, in the order of the source.
+    /// All but the tables, in the order of the source.
     pub entries: Vec<Entry<'t>>,
-    /// The namespaces, when the source says anything about them.
-    pub namespaces: Option<Vec<Table<'t>>>,
+    /// The tables of each kind that the source says anything about.
+    pub tables: Vec<(keys::Table, Vec<Table<'t>>)>,
 }
 
 /// The text of the file at `path`.
@@ -61,10 +61,7 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
 
 /// What `text`, read from `path`, says.
 pub(super) fn document<'t>(path: &Path, text: &'t str) -> Result<Layer<'t>, ConfigError> {
-    let origin = |span: Range<usize>| {
-        let before = text.as_bytes().iter().take(span.start);
-        Origin::File(path.to_owned(), 1 + before.filter(|byte| **byte == b'\n').count())
-    };
+    let origin = |span: Range<usize>| line_of(path, text, &span);
     let document = DeTable::parse(text)
         .map_err(|error| syntax(origin(error.span().unwrap_or_default()), &error))?;
     let mut layer = Layer::default();
@@ -103,7 +100,7 @@ pub(super) fn environment<'t>(
             errors.push(ConfigError::NotUnicode { origin });
             continue;
         };
-        if !matches!(key.kind, Kind::Namespaces) {
+        if !matches!(key.kind, Kind::Tables(_)) {
             let value = DeValue::String(value.into());
             layer.entries.push(Entry { path, value, origin });
             continue;
@@ -116,8 +113,8 @@ pub(super) fn environment<'t>(
     (layer, unknown)
 }
 
-/// Adds `path = value` to `layer`: a section as each of its entries, an array of tables at
-/// `namespace` as namespaces, all else as it is.
+/// Adds `path = value` to `layer`: a section as each of its entries, an array of tables where there
+/// are such as these, all else as it is.
 fn add<'t>(
     layer: &mut Layer<'t>,
     path: String,
@@ -133,17 +130,56 @@ fn add<'t>(
                 add(layer, format!("{path}.{key}"), parts + 1, value, origin);
             }
         }
-        DeValue::Array(items)
-            if is_namespaces(&path) && items.iter().all(|item| item.get_ref().is_table()) =>
-        {
-            layer.namespaces = Some(items.into_iter().map(|item| table(item, origin)).collect());
+        DeValue::Array(items) if items.iter().all(|item| item.get_ref().is_table()) => {
+            match kind(&path) {
+                Some(kind) => {
+                    let tables = items.into_iter().map(|item| table(item, origin)).collect();
+                    layer.tables.push((kind, tables));
+                }
+                None => {
+                    let value = DeValue::Array(items);
+                    layer.entries.push(Entry { path, value, origin: at });
+                }
+            }
         }
         value => layer.entries.push(Entry { path, value, origin: at }),
     }
 }
 
-fn is_namespaces(path: &str) -> bool {
-    KEYS.iter().any(|key| key.path == path && matches!(key.kind, Kind::Namespaces))
+/// Which tables stand at a path, if any do.
+fn kind(path: &str) -> Option<keys::Table> {
+    KEYS.iter().find_map(|key| match key.kind {
+        Kind::Tables(kind) if key.path == path => Some(kind),
+        _ => None,
+    })
+}
+
+/// The users of the file at `path`, which holds nothing else.
+pub(super) fn users<'t>(
+    path: &Path,
+    text: &'t str,
+) -> Result<(Vec<Table<'t>>, Vec<Entry<'t>>), ConfigError> {
+    let (mut tables, mut others) = (Vec::new(), Vec::new());
+    let origin = |span: Range<usize>| line_of(path, text, &span);
+    let document = DeTable::parse(text)
+        .map_err(|error| syntax(origin(error.span().unwrap_or_default()), &error))?;
+    for (path, value) in in_order(document.into_inner()) {
+        let at = origin(value.span());
+        match value.into_inner() {
+            DeValue::Array(items)
+                if path == "user" && items.iter().all(|item| item.get_ref().is_table()) =>
+            {
+                tables = items.into_iter().map(|item| table(item, &origin)).collect();
+            }
+            value => others.push(Entry { path, value, origin: at }),
+        }
+    }
+    Ok((tables, others))
+}
+
+fn line_of(path: &Path, text: &str, span: &Range<usize>) -> Origin {
+    let before = text.as_bytes().iter().take(span.start);
+    Origin::File(path.to_owned(), 1 + before.filter(|byte| **byte == b'\n').count())
 }
 
 fn table<'t>(item: Spanned<DeValue<'t>>, origin: &dyn Fn(Range<usize>) -> Origin) -> Table<'t> {

@@ -1,7 +1,8 @@
 //! What `tidings config` prints: every key with its default, as a file that is ready to use.
 //! Must never be more than the key table written down.
 
-use super::keys::{KEYS, Key, Kind, MATCH, NAMESPACE_KEYS};
+use super::access::{RULE_KEYS, TOKEN_KEYS, USER_KEYS};
+use super::keys::{KEYS, Key, Kind, MATCH, NAMESPACE_KEYS, Table};
 
 const HEAD: &str = "\
 # Configuration of Tidings: every key there is, with its default.
@@ -17,8 +18,13 @@ pub(crate) fn render() -> String {
     let mut section = "";
     for key in KEYS {
         let (own_section, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
-        if matches!(key.kind, Kind::Namespaces) {
-            namespaces(&mut text, key);
+        if let Kind::Tables(table) = key.kind {
+            match table {
+                Table::Namespace => namespaces(&mut text, key),
+                Table::Rule => tables(&mut text, key, RULE_KEYS),
+                Table::User => tables(&mut text, key, USER_KEYS),
+                Table::Token => tables(&mut text, key, TOKEN_KEYS),
+            }
             continue;
         }
         if own_section != section {
@@ -40,6 +46,16 @@ fn namespaces(text: &mut String, key: &Key) {
         &format!("# [[{}]]\n# # Topic filter: * is one level, ** the rest. Required.\n", key.path);
     *text += &format!("# {MATCH} = \"chat/**\"\n");
     for key in NAMESPACE_KEYS {
+        *text += &format!("# # {}\n# {} = {}\n", key.doc, key.path, default(key));
+    }
+}
+
+/// The same for tables whose keys have examples instead of defaults.
+fn tables<T>(text: &mut String, key: &Key, keys: &[Key<T>]) {
+    *text += &format!("\n# {}\n", key.doc);
+    *text += &format!("# Environment: {}, holding an array of inline tables\n#\n", key.env());
+    *text += &format!("# [[{}]]\n", key.path);
+    for key in keys {
         *text += &format!("# # {}\n# {} = {}\n", key.doc, key.path, default(key));
     }
 }

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use tidings_model::{LogKind, TopicFilter};
 use toml::de::DeValue;
 
+use super::access;
 use super::error::{ConfigError, Origin, Shown};
 use super::hint::nearest;
-use super::keys::{BLANK, KEYS, Key, Kind, MATCH, NAMESPACE_KEYS, NAMESPACES_MAX, NONE};
+use super::keys::{self, BLANK, KEYS, Key, Kind, MATCH, NAMESPACE_KEYS, NAMESPACES_MAX, NONE};
 use super::raw::{Entry, Layer, Table};
 use super::units::format_size;
 use super::{Config, Namespace, PortChoice};
@@ -41,8 +42,14 @@ pub(super) fn resolve(
         for entry in layer.entries {
             resolver.entry(entry);
         }
-        if let Some(tables) = layer.namespaces {
-            resolver.namespaces(tables);
+        for (kind, tables) in layer.tables {
+            let (access, errors) = (&mut resolver.config.access, &mut resolver.errors);
+            match kind {
+                keys::Table::Namespace => resolver.namespaces(tables),
+                keys::Table::Rule => access.rules = access::rules(tables, errors),
+                keys::Table::User => access.users = access::users("access.user", tables, errors),
+                keys::Table::Token => access.tokens = access::tokens(tables, errors),
+            }
         }
     }
     // Two values are only compared when each is right by itself.
@@ -203,13 +210,18 @@ impl Resolver {
     }
 }
 
-fn set<T>(key: &Key<T>, target: &mut T, entry: &Entry<'_>, name: &str) -> Result<(), ConfigError> {
+pub(super) fn set<T>(
+    key: &Key<T>,
+    target: &mut T,
+    entry: &Entry<'_>,
+    name: &str,
+) -> Result<(), ConfigError> {
     key.set(target, &entry.value).map_err(|wrong| {
-        let is_section = entry.value.is_table() && !matches!(key.kind, Kind::Namespaces);
+        let is_section = entry.value.is_table() && !matches!(key.kind, Kind::Tables(_));
         ConfigError::Value {
             origin: entry.origin.clone(),
             key: name.to_owned(),
-            value: Shown::new(&entry.value),
+            value: if key.is_secret() { Shown::hidden() } else { Shown::new(&entry.value) },
             wrong: if is_section { "one value, not a section".to_owned() } else { wrong.into() },
             advice: format!("use {}", key.expects()),
         }
@@ -251,7 +263,7 @@ fn advice_for_unknown(path: &str) -> String {
     }
 }
 
-fn advice<'n>(
+pub(super) fn advice<'n>(
     given: &str,
     names: impl Iterator<Item = &'n str> + Clone,
     otherwise: impl FnOnce() -> String,

@@ -8,11 +8,14 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::PortChoice;
-use super::keys::{AUTO, Key, Kind, NONE};
+use super::keys::{AUTO, Key, Kind, NONE, Table};
 use super::units::{UnitError, format_size, format_span, parse_size, parse_span};
 
 /// What is wrong with a value, as the middle of an error line: `not a size`.
 pub(super) type Wrong = Cow<'static, str>;
+
+/// Most texts in a list.
+const ITEMS_MAX: usize = 1000;
 
 /// Most origins in a list: each request with an `Origin` is compared with all of them.
 const ORIGINS_MAX: usize = 1000;
@@ -72,8 +75,18 @@ impl<T> Key<T> {
                 _ => return Err("not a URL with a host".into()),
             },
             Kind::Origins(field) => *field(target) = origins(value)?,
+            Kind::Text(set, _) => set(target, text(value).ok_or("not a text")?)?,
+            Kind::List(add, _) => {
+                let items = value.as_array().ok_or("not a list")?;
+                if items.len() > ITEMS_MAX {
+                    return Err(format!("more than {ITEMS_MAX} of them").into());
+                }
+                for item in items.iter() {
+                    add(target, item.get_ref().as_str().ok_or("not a list of texts")?)?;
+                }
+            }
             // Their tables are read key by key instead.
-            Kind::Namespaces => return Err("not an array of tables".into()),
+            Kind::Tables(_) => return Err("not an array of tables".into()),
         }
         Ok(())
     }
@@ -117,9 +130,11 @@ impl<T> Key<T> {
             Kind::Origins(_) => {
                 "origins such as [\"https://app.example.com\"], or [\"*\"] for all".to_owned()
             }
-            Kind::Namespaces => {
+            Kind::Text(_, expects) | Kind::List(_, expects) => (*expects).to_owned(),
+            Kind::Tables(Table::Namespace) => {
                 "[[namespace]] in a file, [{ match = \"chat/**\" }] elsewhere".to_owned()
             }
+            Kind::Tables(_) => format!("[[{}]] in a file, [{{ … }}] elsewhere", self.path),
         }
     }
 
@@ -127,7 +142,7 @@ impl<T> Key<T> {
     pub(super) fn is_text(&self) -> bool {
         !matches!(
             self.kind,
-            Kind::Count(..) | Kind::Switch(_) | Kind::Origins(_) | Kind::Namespaces
+            Kind::Count(..) | Kind::Switch(_) | Kind::Origins(_) | Kind::List(..) | Kind::Tables(_)
         )
     }
 }

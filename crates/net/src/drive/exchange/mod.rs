@@ -19,7 +19,7 @@ use super::{Drive, LINGER, Next};
 use crate::connection::Connection as Stream;
 use crate::held::Held;
 use crate::http::head::Connection;
-use crate::http::{Dress, Said, Takeover, TakeoverKind, origin, plain};
+use crate::http::{Dress, Said, Takeover, TakeoverKind, login, origin, plain};
 use crate::local::{Local, token};
 use crate::seat::News;
 use pen::{Pen, Phase, Waiting, Wire};
@@ -170,13 +170,18 @@ impl Exchange {
         };
         // What is not plain, or not whole yet, is the parser's.
         let plain = plain::request(unread, local.options.head_bytes_max);
-        let Some((request, length)) = plain else { return Some(Next::Request) };
+        let Some((mut request, length)) = plain else { return Some(Next::Request) };
         let Ok(Route::Exchange(transport)) = local.registry.route(&request) else {
             return Some(Next::Request);
         };
         let Ok(origin) = origin::check(&request.headers, &local.options.allowed_origins) else {
             return Some(Next::Request);
         };
+        // A password that has to be hashed, and who is not let in, are the parser's, too.
+        let may_act = origin.may_act(&request.headers);
+        if !login::identify_at_once(local, &mut request, may_act) {
+            return Some(Next::Request);
+        }
         unread.drain(..length);
         if unread.is_empty() {
             self.wire.unread = None;

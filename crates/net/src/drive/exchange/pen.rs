@@ -4,6 +4,8 @@
 
 use std::io;
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use tidings_host::Carrier;
 use tidings_model::Time;
@@ -100,6 +102,14 @@ impl Carrier for Pen<'_> {
 
     fn wake_at(&mut self, time: Time) {
         self.wire.wake_at = Some(time);
+    }
+
+    fn wakes_at(&self) -> Option<Time> {
+        self.wire.wake_at
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        self.wire.socket.peer()
     }
 
     fn close(&mut self, _: CloseReason) {

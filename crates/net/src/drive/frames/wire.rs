@@ -2,6 +2,8 @@
 //!
 //! Must never read, nor decide when the connection ends: it keeps how far the closing is.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use tidings_host::Carrier;
 use tidings_model::Time;
@@ -17,6 +19,12 @@ use crate::local::Local;
 
 /// The close code of a socket whose durable session is another's now, or no more.
 const SESSION_ENDED: CloseCode = match CloseCode::new(4409) {
+    Some(code) => code,
+    None => CloseCode::POLICY,
+};
+
+/// The close code of a socket whose client has to log in anew.
+const EXPIRED: CloseCode = match CloseCode::new(4401) {
     Some(code) => code,
     None => CloseCode::POLICY,
 };
@@ -75,12 +83,21 @@ impl Carrier for Pen<'_> {
         self.wire.wake_at = Some(time);
     }
 
+    fn wakes_at(&self) -> Option<Time> {
+        self.wire.wake_at
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        self.wire.socket.peer()
+    }
+
     fn close(&mut self, reason: CloseReason) {
         let (code, text) = match reason {
             CloseReason::Done => (CloseCode::NORMAL, ""),
             CloseReason::Restart => (CloseCode::SERVICE_RESTART, "the server restarts"),
             // A code of our own: the client should not come back by itself, as it would after 1012.
             CloseReason::SessionEnded(end) => (SESSION_ENDED, end.as_str()),
+            CloseReason::Expired => (EXPIRED, "the credentials have expired"),
         };
         self.say_close(code, text);
     }

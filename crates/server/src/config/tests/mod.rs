@@ -1,5 +1,6 @@
 //! Precedence, every key from every source, and the table against its own output.
 
+mod access;
 mod errors;
 mod namespaces;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use tidings_model::Durability;
 
-use super::keys::{KEYS, Kind, NAMESPACE_KEYS};
+use super::keys::{KEYS, Kind, NAMESPACE_KEYS, Table};
 use super::*;
 
 /// A file of its own for each test, gone with it.
@@ -79,6 +80,9 @@ fn a_later_source_wins() {
     assert_eq!(listen(Some(&file), &blank, &[]).threads, 5);
 }
 
+const USER: &str = "[{name = \"ann\", password = \"$argon2id$v=19$m=19456,t=2,p=1\
+    $AQEBAQEBAQEBAQEBAQEBAQ$aAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]";
+
 /// A value for each kind that is nobody's default, and as the file has it.
 fn sample<T>(kind: &Kind<T>) -> &'static str {
     match kind {
@@ -95,7 +99,11 @@ fn sample<T>(kind: &Kind<T>) -> &'static str {
         Kind::Choice(names, _) => names[0],
         Kind::Url(_) => "https://push.example.com/live",
         Kind::Origins(_) => "https://A.example, http://localhost:3000",
-        Kind::Namespaces => "[{match = \"chat/**\", publish = false}]",
+        Kind::Text(..) | Kind::List(..) => panic!("only in tables"),
+        Kind::Tables(Table::Namespace) => "[{match = \"chat/**\", publish = false}]",
+        Kind::Tables(Table::Rule) => "[{who = [\"*\"], subscribe = [\"**\"]}]",
+        Kind::Tables(Table::User) => USER,
+        Kind::Tables(Table::Token) => "[{algorithm = \"EdDSA\", key = \"key.pem\"}]",
     }
 }
 
@@ -117,7 +125,7 @@ fn every_key_can_come_from_the_environment_and_the_file() {
         let from_env = from_env(&variables).unwrap();
         assert_ne!(from_env, default, "{}", key.path);
         let quoted = match key.kind {
-            Kind::Namespaces => value.to_owned(),
+            Kind::Tables(_) => value.to_owned(),
             _ => format!("{value:?}"),
         };
         let rest = match (is_tls, key.path) {
@@ -210,7 +218,10 @@ fn the_printed_configuration_is_the_default() {
     for key in KEYS {
         assert!(text.contains(&format!("# Environment: {}", key.env())), "{}", key.path);
         assert!(text.contains(key.doc), "{}", key.path);
-        let name = key.path.rsplit('.').next().unwrap();
+        let name = match key.kind {
+            Kind::Tables(_) => key.path,
+            _ => key.path.rsplit('.').next().unwrap(),
+        };
         assert!(
             text.lines().any(|line| line.trim_start_matches(['#', ' ', '[']).starts_with(name))
         );
@@ -225,6 +236,8 @@ fn the_printed_configuration_is_the_default() {
     let config = from_file(&all).unwrap();
     assert_eq!(config.data, Some("tidings-data".into()), "{all}");
     assert_eq!(config.namespaces.len(), 1, "{all}");
+    let access = &config.access;
+    assert_eq!((access.rules.len(), access.users.len(), access.tokens.len()), (1, 1, 1), "{all}");
     assert_eq!(config.namespaces[0].rules, Config::default().otherwise);
 }
 
