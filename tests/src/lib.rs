@@ -1,8 +1,8 @@
 //! What the black-box tests share: a server process, raw sockets, and readers of every transport.
 //!
 //! Must never link the server's own crates: all that is known of the server here is its wire and
-//! its command line, as `docs/guide` tells them. The WebSocket codec is the one exception, in its
-//! client's role. Every wait has a deadline; a helper that cannot go on fails its test.
+//! its command line, as `docs/guide` tells them. The codecs of WebSocket and MQTT are the exceptions,
+//! in their clients' roles. Every wait has a deadline; a helper that cannot go on fails its test.
 
 pub mod crash;
 mod folder;
@@ -11,6 +11,7 @@ mod http;
 mod http2;
 mod lines;
 mod load;
+mod mqtt;
 mod parts;
 mod position;
 mod program;
@@ -30,6 +31,7 @@ pub use frame::Frame;
 pub use http::{Response, request};
 pub use http2::{Asked, Flow, Http2};
 pub use load::{Ledger, Load, Manner, Publisher};
+pub use mqtt::{Mqtt, filter, lasting, packet_id, publish, v5, v311};
 pub use parts::{Parts, Said, line};
 pub use position::{ahead, flipped};
 pub use program::{Finished, Program, use_binary};
