@@ -22,7 +22,7 @@ use crate::data;
 use crate::ports;
 use crate::rules::{namespaces, policy};
 use crate::site::site;
-use crate::system::System;
+use crate::system::{self, System};
 use crate::tls;
 use crate::transports::TRANSPORTS;
 
@@ -135,8 +135,10 @@ fn broker(config: &Config, now: Time) -> anyhow::Result<Broker> {
 }
 
 fn memory_log(kind: LogKind, namespaces: &Namespaces, config: &Config) -> Arc<dyn Log> {
-    let limits =
-        MemoryLimits { bytes_max: config.limits.memory as u64, topics_max: config.limits.topics };
+    // What the server says of itself takes nobody's place.
+    let own = if kind == LogKind::Volatile { system::TOPICS } else { 0 };
+    let topics_max = config.limits.topics + own;
+    let limits = MemoryLimits { bytes_max: config.limits.memory as u64, topics_max };
     // A position of an earlier life must not be taken for one of this.
     Arc::new(MemoryLog::new(kind, rand::random(), limits, policy(namespaces)))
 }

@@ -11,6 +11,9 @@ use tidings_net::Stats;
 /// How often it is said.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(10);
 
+/// How many topics that takes: each, and what it says to whoever begins to read it.
+pub(crate) const TOPICS: usize = 2 * 7;
+
 /// What the server last said.
 pub(crate) struct System {
     started: Time,
@@ -31,7 +34,7 @@ impl System {
         }
         self.next = now + INTERVAL;
         let uptime = now.since(self.started).as_secs();
-        for (name, text) in [
+        let says: [_; TOPICS / 2] = [
             ("broker/version", format!("tidings {}", env!("CARGO_PKG_VERSION"))),
             ("broker/uptime", format!("{uptime} seconds")),
             ("broker/clients/connected", stats.connections().to_string()),
@@ -39,7 +42,8 @@ impl System {
             ("broker/connections/refused", stats.refused().to_string()),
             ("broker/sessions", broker.sessions_count().to_string()),
             ("broker/retained messages/count", broker.retained_count().to_string()),
-        ] {
+        ];
+        for (name, text) in says {
             if self.said.get(name) != Some(&text)
                 && let Ok(topic) = Topic::new(&format!("{SYSTEM}{name}"))
             {

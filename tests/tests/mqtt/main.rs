@@ -7,6 +7,7 @@ mod qos;
 mod refusals;
 mod retained;
 mod sessions;
+mod shared;
 mod wills;
 
 use tidings_mqtt_codec::{Connect, Version};
