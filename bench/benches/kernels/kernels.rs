@@ -10,6 +10,7 @@ use tidings_log::{
     Batch, DiskLog, DiskOptions, Level, Log, MemoryLimits, MemoryLog, Retention, Threads,
 };
 use tidings_model::{EventType, Headers, LogKind, Manner, Message, Time, Topic, TopicFilter};
+use tidings_mqtt_codec as mqtt;
 use tidings_testkit::FakeDisk;
 use tidings_websocket_codec::{Decoder, Limits, Opcode, Role, frame_header, write_masked_frame};
 
@@ -46,6 +47,7 @@ const MESSAGE_BYTES: usize = 128;
 pub(crate) const KERNELS: &[Kernel] = &[
     Kernel { name: "websocket_decode", unit: "frame", units: 1, rounds: 20_000, make: decode },
     Kernel { name: "websocket_encode", unit: "frame", units: 1, rounds: 20_000, make: encode },
+    Kernel { name: "mqtt_decode", unit: "message", units: 1, rounds: 20_000, make: decode_mqtt },
     Kernel { name: "filter_match", unit: "match", units: 4, rounds: 2_000, make: matching },
     Kernel { name: "memory_append", unit: "message", units: 1, rounds: 5_000, make: memory },
     Kernel { name: "disk_append", unit: "message", units: 64, rounds: 100, make: disk },
@@ -62,6 +64,13 @@ pub(crate) const KERNELS: &[Kernel] = &[
         units: LISTENERS,
         rounds: 50,
         make: || Readers::work(&tidings_websocket::WEBSOCKET, LISTENERS),
+    },
+    Kernel {
+        name: "fanout_mqtt",
+        unit: "delivery",
+        units: LISTENERS,
+        rounds: 50,
+        make: || Readers::work(&tidings_mqtt::MQTT, LISTENERS),
     },
     Kernel {
         name: "publish_unheard",
@@ -107,6 +116,31 @@ fn decode() -> anyhow::Result<Work> {
             let mut input = &mut scratch[..];
             while let Ok(Some(item)) = decoder.decode(&mut input) {
                 black_box(item);
+            }
+        }
+    }))
+}
+
+fn decode_mqtt() -> anyhow::Result<Work> {
+    let mut decoder = mqtt::Decoder::server(mqtt::Limits::default());
+    let connect = mqtt::Connect { clean_start: true, ..mqtt::Connect::default() };
+    let (version, mut bytes) = (connect.version, Vec::new());
+    mqtt::Packet::Connect(Box::new(connect)).encode(version, &mut bytes)?;
+    decoder.decode(&mut &bytes[..])?;
+    let publish = mqtt::Publish {
+        qos: mqtt::QoS::AtLeastOnce,
+        topic: "chat/room1".to_owned(),
+        packet_id: Some(mqtt::PacketId::MIN),
+        payload: Bytes::from_static(&[b'm'; MESSAGE_BYTES]),
+        ..mqtt::Publish::default()
+    };
+    let mut packet = Vec::new();
+    publish.encode(version, &mut packet)?;
+    Ok(Box::new(move |rounds| {
+        for _ in 0..rounds {
+            let mut input = &packet[..];
+            while let Ok(Some(packet)) = decoder.decode(&mut input) {
+                black_box(packet);
             }
         }
     }))

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tidings_host::{Carrier, Client};
 use tidings_model::{LogKind, Time, Topic};
-use tidings_protocol::{CloseReason, Method, Request, Response, Settings, Transport};
+use tidings_mqtt_codec::{Connect, Packet, PacketId, Subscribe, SubscribeFilter, Version};
+use tidings_protocol::{CloseReason, Method, Mount, Request, Response, Settings, Transport};
 use tidings_testkit::{Rooms, namespace};
 
 use crate::kernels::{Work, message};
@@ -74,14 +75,15 @@ impl Readers {
             let machine = (transport.open)(&Arc::new(Settings::default()));
             let mut client = Client::new(owner, machine);
             let mut sink = Sink::default();
-            let request = Request::new(
-                Method::GET,
-                "/t/t",
-                Some("since=now"),
-                HeaderMap::new(),
-                Bytes::new(),
-            );
-            readers.rooms.house(|house| client.open(&request, house, &mut sink));
+            match transport.mount {
+                Mount::Stream => mqtt(&mut readers.rooms, owner, &mut client, &mut sink)?,
+                _ => {
+                    let (path, query) = ("/t/t", Some("since=now"));
+                    let request =
+                        Request::new(Method::GET, path, query, HeaderMap::new(), Bytes::new());
+                    readers.rooms.house(|house| client.open(&request, house, &mut sink));
+                }
+            }
             ensure!(!client.is_done(), "{} does not listen", transport.name);
             readers.clients.push((client, sink));
         }
@@ -103,4 +105,22 @@ impl Readers {
             self.rooms.house(|house| client.deliver(house, sink));
         }
     }
+}
+
+/// Has a client of MQTT listen.
+fn mqtt(rooms: &mut Rooms, owner: u64, client: &mut Client, sink: &mut Sink) -> anyhow::Result<()> {
+    let (version, client_id) = (Version::V311, owner.to_string());
+    let connect = Connect { version, client_id, clean_start: true, ..Connect::default() };
+    let filters = vec![SubscribeFilter { filter: "t".to_owned(), ..SubscribeFilter::default() }];
+    let subscribe =
+        Subscribe { packet_id: PacketId::MIN, subscription_id: None, user: Vec::new(), filters };
+    let mut bytes = Vec::new();
+    Packet::Connect(Box::new(connect)).encode(version, &mut bytes)?;
+    Packet::Subscribe(Box::new(subscribe)).encode(version, &mut bytes)?;
+    rooms.house(|house| client.connected(house, sink));
+    rooms.house(|house| client.bytes(&bytes, house, sink));
+    rooms.settle(owner, client, sink);
+    rooms.house(|house| client.deliver(house, sink));
+    rooms.settle(owner, client, sink);
+    Ok(())
 }

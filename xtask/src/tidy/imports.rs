@@ -67,7 +67,7 @@ const ROOMS: &[Room] = &[
         folder: "bench",
         code: Own::Only(&[MODEL, LOG, CODEC, MQTT]),
         // What is timed without sockets is the house itself.
-        tests: &[HOST, PROTOCOL, TESTKIT, "tidings-sse", "tidings-websocket"],
+        tests: &[HOST, PROTOCOL, TESTKIT, "tidings-mqtt", "tidings-sse", "tidings-websocket"],
     },
     Room { folder: "fuzz", code: Own::AllBut(&[NET, SERVER]), tests: &[] },
     Room { folder: "xtask", code: Own::Only(&[TESTKIT, TESTS]), tests: &[] },
