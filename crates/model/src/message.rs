@@ -104,15 +104,19 @@ impl EventType {
     }
 }
 
-/// Sender-set headers: names and values without control characters, in the order they were set. A
-/// name may stand several times where its protocol lets it.
+/// Sender-set headers, in the order they were set. A name may stand several times, and hold whatever
+/// text, where its protocol lets it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(Box<str>, Box<str>)>);
 
 impl Headers {
     /// Sets one header; a name that is there already gets the new value.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), NameError> {
-        check_header(name, value)?;
+        check_name(name, HEADER_BYTES_MAX)?;
+        check_length(value)?;
+        if value.chars().any(char::is_control) {
+            return Err(NameError::ControlCharacter);
+        }
         let name = name.to_lowercase();
         if let Some(known) = self.0.iter_mut().find(|(n, _)| **n == *name) {
             known.1 = value.into();
@@ -122,9 +126,11 @@ impl Headers {
     }
 
     /// Adds one header exactly as it is, whatever is there already: for protocols whose names have
-    /// cases and may stand several times.
+    /// cases, may stand several times and may be any text, as their values may. Whoever writes
+    /// headers down must escape them.
     pub fn add(&mut self, name: &str, value: &str) -> Result<(), NameError> {
-        check_header(name, value)?;
+        check_length(name)?;
+        check_length(value)?;
         self.push(name, value)
     }
 
@@ -147,15 +153,11 @@ impl Headers {
     }
 }
 
-fn check_header(name: &str, value: &str) -> Result<(), NameError> {
-    check_name(name, HEADER_BYTES_MAX)?;
-    if value.len() > HEADER_BYTES_MAX {
-        return Err(NameError::TooLong(value.len(), HEADER_BYTES_MAX));
+fn check_length(text: &str) -> Result<(), NameError> {
+    match text.len() {
+        0..=HEADER_BYTES_MAX => Ok(()),
+        length => Err(NameError::TooLong(length, HEADER_BYTES_MAX)),
     }
-    if value.chars().any(char::is_control) {
-        return Err(NameError::ControlCharacter);
-    }
-    Ok(())
 }
 
 /// A name that every framing can carry: not empty, bounded, no control characters.

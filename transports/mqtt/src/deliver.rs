@@ -234,7 +234,7 @@ impl Machine {
     pub(crate) fn pubrec(&mut self, ack: &Ack, turn: &mut Turn<'_>) {
         let id = ack.packet_id;
         let is_known = self.acked(id, QoS::ExactlyOnce, turn) != Acked::Unknown;
-        if ack.reason.is_error() {
+        if ack.reason.is_error() || turn.close.is_some() {
             return;
         }
         let is_released = self.any_work().is_some_and(|work| work.flights.released.contains(&id));
@@ -254,14 +254,27 @@ impl Machine {
     pub(crate) fn pubcomp(&mut self, ack: &Ack, turn: &mut Turn<'_>) {
         let id = ack.packet_id;
         if let Some(work) = self.any_work() {
+            if work.flights.is_open(id) {
+                return self.wrong_kind(turn);
+            }
             work.flights.released.retain(|&released| released != id);
             turn.is_changed = true;
         }
     }
 
+    /// The client has acknowledged a message as one of another QoS: it would be under way for ever.
+    fn wrong_kind(&mut self, turn: &mut Turn<'_>) {
+        let why = "a message was acknowledged as one of another QoS";
+        self.fail(ReasonCode::ProtocolError, why, turn);
+    }
+
     fn acked(&mut self, id: PacketId, qos: QoS, turn: &mut Turn<'_>) -> Acked {
         let Some(work) = self.any_work() else { return Acked::Unknown };
         let acked = work.flights.acked(id, qos);
+        if acked == Acked::Unknown && work.flights.is_open(id) {
+            self.wrong_kind(turn);
+            return acked;
+        }
         let landed = work.flights.land();
         if let Some(position) = landed {
             self.position = position;

@@ -192,6 +192,13 @@ impl Flights {
         }
     }
 
+    /// Whether a message of this packet identifier is under way and waits for another
+    /// acknowledgement.
+    pub(crate) fn is_open(&self, id: PacketId) -> bool {
+        let flights = self.ordered.iter().chain(&self.others);
+        flights.into_iter().any(|flight| flight.id == id && !flight.is_done)
+    }
+
     /// Lets go of what has arrived in order. Returns how far the client has come by that.
     pub(crate) fn land(&mut self) -> Option<Position> {
         let mut come_to = None;
