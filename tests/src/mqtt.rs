@@ -92,13 +92,30 @@ impl Mqtt {
         client
     }
 
+    /// Connects, unless nobody is there, or goes before it has answered.
+    #[track_caller]
+    pub fn try_connect(address: SocketAddr, connect: Connect) -> Option<Mqtt> {
+        let mut client = Mqtt::over(Wire::try_connect(address)?, connect.version);
+        client.try_send(&Packet::Connect(Box::new(connect))).ok()?;
+        match client.packet()? {
+            Packet::ConnAck(connack) => client.connack = *connack,
+            other => panic!("no CONNACK, but {other:?}"),
+        }
+        assert_eq!(client.connack.reason, ReasonCode::Success, "{:?}", client.connack);
+        Some(client)
+    }
+
     /// A connection on which nothing was said yet.
     #[track_caller]
     pub fn raw(address: SocketAddr, version: Version) -> Mqtt {
+        Mqtt::over(Wire::connect(address), version)
+    }
+
+    fn over(wire: Wire, version: Version) -> Mqtt {
         Mqtt {
             connack: ConnAck::default(),
             version,
-            wire: Wire::connect(address),
+            wire,
             decoder: Decoder::client(version, LIMITS),
             packets: VecDeque::new(),
         }

@@ -1,13 +1,16 @@
 //! MQTT 3.1, 3.1.1 and 5.0 over TCP and WebSocket, and beside every other way of reading.
 //! Must never look at anything but the wire.
 
+mod carrier;
 mod connecting;
+mod kill;
 mod properties;
 mod qos;
 mod refusals;
 mod retained;
 mod sessions;
 mod shared;
+mod ways;
 mod wills;
 
 use tidings_mqtt_codec::{Connect, Version};
