@@ -1,6 +1,7 @@
 // Starts the server under test, one process for each test file, and stops the one it started.
 // It must never touch a process it did not start.
 
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -48,6 +49,11 @@ export async function startServer(env = {}, listen = "127.0.0.1:0") {
   return {
     url,
     ws: url.replace("http", "ws"),
+    /** Where it listens for MQTT, with `TIDINGS_MQTT_LISTEN`. */
+    get mqtt() {
+      const [, host, port] = /mosquitto_sub -h (\S+) -p (\d+)/.exec(output) ?? assert.fail(`no MQTT: ${output}`);
+      return { host, port };
+    },
     output: () => output,
     /** Asks the server to end in good order; gives its exit code. */
     async stop() {

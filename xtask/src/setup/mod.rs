@@ -3,6 +3,7 @@
 //! It must never install what is there already, nor anything the server itself would need.
 
 mod npm;
+mod python;
 mod system;
 mod tools;
 
@@ -15,5 +16,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     say::heading("setup: cargo tools");
     tools::install()?;
     say::heading("setup: npm packages");
-    npm::install()
+    npm::install()?;
+    say::heading("setup: Python packages");
+    python::install()
 }

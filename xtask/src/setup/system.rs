@@ -39,6 +39,16 @@ const PACKAGES: &[Package] = &[
     },
     Package { name: "curl", purpose: "curl, found by its name", find: || shell::on_path("curl") },
     Package {
+        name: "mosquitto-clients",
+        purpose: "mosquitto_pub, mosquitto_sub and mosquitto_rr, found by their names",
+        find: || shell::on_path("mosquitto_rr"),
+    },
+    Package {
+        name: "python3-pip",
+        purpose: "python3 with pip, found by its name: it runs the clients in Python",
+        find: || shell::on_path("pip3"),
+    },
+    Package {
         name: "wamerican",
         purpose: "a list of words at /usr/share/dict/words: real text to send",
         find: || existing("/usr/share/dict/words"),
