@@ -58,7 +58,7 @@ struct Raw {
 /// The socket's sending side.
 struct Wire {
     socket: Held,
-    /// When the machine wants to be woken.
+    /// When the machine wants to be woken; once it has said all, when the connection is cut.
     wake_at: Option<Time>,
     closing: Closing,
 }
@@ -69,8 +69,8 @@ enum Closing {
     No,
     /// The machine has said all: close once everything is written.
     Said,
-    /// Everything is written and the sending side closed; the peer has until then to close.
-    Lingering(Time),
+    /// Everything is written and the sending side closed.
+    Lingering,
 }
 
 /// What writes in one turn.
@@ -164,7 +164,8 @@ impl Raw {
     fn is_written(&mut self, now: Time) {
         if self.wire.closing == Closing::Said {
             self.wire.socket.shutdown();
-            self.wire.closing = Closing::Lingering(now + LINGER);
+            self.wire.closing = Closing::Lingering;
+            self.wire.wake_at = Some(now + LINGER);
         }
     }
 
@@ -204,16 +205,11 @@ impl Raw {
     }
 
     fn deadline(&self) -> Option<Time> {
-        let closing = match self.wire.closing {
-            Closing::Lingering(until) => Some(until),
-            Closing::No | Closing::Said => None,
-        };
-        [self.wire.wake_at, self.stalled(), closing].into_iter().flatten().min()
+        [self.wire.wake_at, self.stalled()].into_iter().flatten().min()
     }
 
     fn is_over(&self, now: Time) -> bool {
-        let lingers = matches!(self.wire.closing, Closing::Lingering(until) if until <= now);
-        lingers || self.stalled().is_some_and(|until| until <= now)
+        self.stalled().is_some_and(|until| until <= now)
     }
 }
 
