@@ -67,7 +67,7 @@ impl Attached {
         state.ack(position);
         state.notes = notes[..].into();
         if let Some(expiry) = expiry {
-            state.expiry = expiry.min(broker.sessions().limits.expiry_max);
+            state.set_expiry(expiry.min(broker.sessions().limits.expiry_max));
         }
         if without_will {
             state.will = None;

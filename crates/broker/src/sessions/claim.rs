@@ -47,7 +47,7 @@ impl Entry {
         let is_over = match state.holder {
             None => expires(&state).is_some_and(|at| at <= now),
             // One that is not kept after its connection ends with it, also when that is taken over.
-            Some(_) => state.expiry.is_zero(),
+            Some(_) => state.is_passing(),
         };
         let mut will = None;
         if state.has_begun && (is_fresh || is_over) {
@@ -106,7 +106,7 @@ impl Claim<'_> {
         let acks = self.acks(options.session.as_ref());
         let asked = options.session.as_ref().and_then(|session| session.expiry);
         let state = &mut *self.state;
-        let expiry = asked.unwrap_or(state.expiry).min(sessions.limits.expiry_max);
+        let expiry = asked.unwrap_or(state.expiry()).min(sessions.limits.expiry_max);
         let evicted = state.holder.map(|Holder { shard, key }| Eviction {
             shard: shard as usize,
             key: key as usize,
@@ -128,10 +128,10 @@ impl Claim<'_> {
         let changed = !self.entry.is_stored.load(Ordering::SeqCst)
             || state.will.is_some()
             || (acks != AckMode::Automatic && state.acked != acked)
-            || (&state.filters, state.slow, state.acks, state.expiry)
+            || (&state.filters, state.slow, state.acks, state.expiry())
                 != (&filters.into(), options.slow, acks, expiry);
-        (state.filters, state.slow, state.acks, state.expiry) =
-            (filters.into(), options.slow, acks, expiry);
+        state.set_expiry(expiry);
+        (state.filters, state.slow, state.acks) = (filters.into(), options.slow, acks);
         (state.acked, state.sent) = (acked, acked);
         state.has_begun = true;
         if !expiry.is_zero() {

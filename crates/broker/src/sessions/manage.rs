@@ -330,7 +330,7 @@ fn info(entry: &Entry, state: &State) -> SessionInfo {
         filters: state.filters.to_vec(),
         acks: state.acks,
         position: state.acked,
-        expiry: state.expiry,
+        expiry: state.expiry(),
         connected: state.holder.is_some(),
         // Whoever sees it may rely on it, and so not before it is to be stored.
         expires: expires(state).filter(|_| !entry.is_unsaved.load(Ordering::SeqCst)),

@@ -251,5 +251,5 @@ impl Entry {
 
 /// When a session will be forgotten.
 fn expires(state: &State) -> Option<Time> {
-    state.left.map(|left| left + state.expiry)
+    state.left.map(|left| left + state.expiry())
 }

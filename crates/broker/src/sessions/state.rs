@@ -18,7 +18,8 @@ pub(super) struct State {
     pub(super) filters: Box<[TopicFilter]>,
     pub(super) slow: Slow,
     pub(super) acks: AckMode,
-    pub(super) expiry: Duration,
+    /// How long it is kept while nobody has it, in milliseconds.
+    pub(super) expiry_ms: u64,
     /// Everything up to here has arrived for good.
     pub(super) acked: Position,
     /// How far the connection that has it was sent.
@@ -49,6 +50,10 @@ pub(super) struct Holder {
     pub(super) key: u32,
 }
 
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl State {
     /// A session that nobody has been yet.
     pub(super) fn new(expiry: Duration) -> State {
@@ -56,7 +61,7 @@ impl State {
             filters: Box::default(),
             slow: Slow::Gap,
             acks: AckMode::Automatic,
-            expiry,
+            expiry_ms: millis(expiry),
             acked: Position::default(),
             sent: Position::default(),
             earlier: Stairs::default(),
@@ -72,13 +77,22 @@ impl State {
 
     /// Whether it is gone when its connection is, and so is not worth storing.
     pub(super) fn is_passing(&self) -> bool {
-        self.expiry.is_zero()
+        self.expiry_ms == 0
+    }
+
+    /// How long it is kept while nobody has it.
+    pub(super) fn expiry(&self) -> Duration {
+        Duration::from_millis(self.expiry_ms)
+    }
+
+    pub(super) fn set_expiry(&mut self, expiry: Duration) {
+        self.expiry_ms = millis(expiry);
     }
 
     /// Forgets what the session was, but not who has it.
     pub(super) fn begin_anew(&mut self) {
-        let State { expiry, holder, generation, .. } = *self;
-        *self = State { holder, generation, ..State::new(expiry) };
+        let State { holder, generation, .. } = *self;
+        *self = State { holder, generation, ..State::new(self.expiry()) };
     }
 
     /// Everything up to `position` has arrived for good.

@@ -48,7 +48,7 @@ pub(super) fn encode(user: Option<&str>, state: &State) -> Vec<u8> {
         explicit: state.acks == AckMode::Explicit,
         position: state.acked.to_string(),
         sent: sent.collect(),
-        expiry_ms: u64::try_from(state.expiry.as_millis()).unwrap_or(u64::MAX),
+        expiry_ms: u64::try_from(state.expiry().as_millis()).unwrap_or(u64::MAX),
         left_ms: state.left.map(Time::as_millis),
         notes: (state.acks == AckMode::Noted).then(|| STANDARD.encode(&state.notes)),
         will: state.will.as_deref().map(StoredWill::of),
