@@ -20,7 +20,10 @@ impl Wills {
 impl Broker {
     /// Publishes what is due, and says when the next is.
     pub(crate) fn publish_wills(&self, now: Time) -> Option<Time> {
-        let waiting = std::mem::take(&mut *lock(&self.sessions().wills.0));
+        let mut waiting = std::mem::take(&mut *lock(&self.sessions().wills.0));
+        // A client that comes and goes waits once.
+        waiting.sort_by_key(Arc::as_ptr);
+        waiting.dedup_by(|one, other| Arc::ptr_eq(one, other));
         let mut next = None;
         for entry in waiting {
             let mut state = lock(&entry.state);
