@@ -124,13 +124,14 @@ impl Server {
     /// Where it listens for MQTT. Nowhere, unless `settings` have `MQTT_LISTEN`.
     #[track_caller]
     pub fn mqtt(&self) -> SocketAddr {
-        let printed = self.program.printed();
-        let address = printed.iter().find_map(|line| {
-            let mut words = line.trim().strip_prefix("mqtt ")?.split_whitespace();
-            let mut after = |flag| words.by_ref().skip_while(|word| *word != flag).nth(1);
-            format!("{}:{}", after("-h")?, after("-p")?).parse().ok()
-        });
-        address.unwrap_or_else(|| panic!("no MQTT: {printed:#?}"))
+        // Its line comes behind the one that says that there is a server.
+        until("the server prints where it listens for MQTT", || {
+            self.program.printed().iter().find_map(|line| {
+                let mut words = line.trim().strip_prefix("mqtt ")?.split_whitespace();
+                let mut after = |flag| words.by_ref().skip_while(|word| *word != flag).nth(1);
+                format!("{}:{}", after("-h")?, after("-p")?).parse().ok()
+            })
+        })
     }
 
     /// Its URL, without a slash at the end.
