@@ -8,6 +8,7 @@ mod properties;
 mod qos;
 mod refusals;
 mod retained;
+mod rumqttc;
 mod sessions;
 mod shared;
 mod ways;
