@@ -82,8 +82,13 @@ impl Mqtt {
     /// Connects and reads the answer, whatever it is.
     #[track_caller]
     pub fn open(address: SocketAddr, connect: Connect) -> Mqtt {
-        let version = connect.version;
-        let mut client = Mqtt::raw(address, version);
+        Mqtt::open_on(Wire::connect(address), connect)
+    }
+
+    /// Begins on a connection that is there, and reads the answer, whatever it is.
+    #[track_caller]
+    pub fn open_on(wire: Wire, connect: Connect) -> Mqtt {
+        let mut client = Mqtt::over(wire, connect.version);
         client.send(Packet::Connect(Box::new(connect)));
         match client.expect() {
             Packet::ConnAck(connack) => client.connack = *connack,

@@ -134,6 +134,17 @@ impl Server {
         })
     }
 
+    /// Where it listens for MQTT over TLS. Nowhere, unless `settings` have `MQTT_TLS_LISTEN`.
+    #[track_caller]
+    pub fn secure_mqtt(&self) -> SocketAddr {
+        until("the server prints its port of MQTT over TLS", || {
+            let printed = self.program.printed();
+            let line = printed.iter().find(|line| line.contains("--cafile"))?;
+            let (_, port) = line.split_once("-p ")?;
+            format!("127.0.0.1:{}", port.split_whitespace().next()?).parse().ok()
+        })
+    }
+
     /// Its URL, without a slash at the end.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -17,6 +17,8 @@ use crate::users::{User, Users};
 /// Who may do what.
 pub struct Access {
     anonymous: bool,
+    /// Whether certificates of clients name users.
+    certificates: bool,
     rules: Rules,
     keys: Vec<TokenKey>,
     users: RwLock<Arc<Users>>,
@@ -57,7 +59,13 @@ impl Access {
         secret: [u8; 32],
     ) -> Access {
         let (users, proven) = (RwLock::new(Arc::new(users)), Mutex::new(Proven::new(secret)));
-        Access { anonymous, rules, keys, users, proven }
+        Access { anonymous, certificates: true, rules, keys, users, proven }
+    }
+
+    /// The same, to which a client's certificate is as good as none.
+    #[must_use]
+    pub fn without_certificates(self) -> Access {
+        Access { certificates: false, ..self }
     }
 
     /// Other users from now on. Who is connected stays who they are.
@@ -89,8 +97,8 @@ impl Access {
         let Login { credentials, client } = login;
         let client_name = client.as_deref();
         Checked::Done(match credentials {
-            Credentials::Anonymous if !self.anonymous => Err(Denied::Missing),
-            Credentials::Anonymous => Ok(self.identity(None, &[], client_name)),
+            Credentials::Anonymous => self.nobody(client_name),
+            Credentials::Certificate(_) if !self.certificates => self.nobody(client_name),
             Credentials::Token(token) => {
                 token::verify(&self.keys, &token, now).map(|claims| self.of(claims, client_name))
             }
@@ -117,6 +125,11 @@ impl Access {
 
     fn users(&self) -> Arc<Users> {
         Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Who brings nothing.
+    fn nobody(&self, client: Option<&str>) -> Result<Arc<Identity>, Denied> {
+        if self.anonymous { Ok(self.identity(None, &[], client)) } else { Err(Denied::Missing) }
     }
 
     /// A user whom somebody else vouches for; the groups are those that we know of.
@@ -256,6 +269,19 @@ mod tests {
         let login = Login::from(Credentials::Certificate("a\nb".into()));
         let Checked::Done(denied) = access(false).check(login, NOW) else { panic!() };
         assert_eq!(denied, Err(Denied::Wrong));
+    }
+
+    #[test]
+    fn certificates_may_say_nothing() {
+        let check = |anonymous| {
+            let access = Arc::into_inner(access(anonymous)).unwrap().without_certificates();
+            let login = Login::from(Credentials::Certificate("ann".into()));
+            match Arc::new(access).check(login, NOW) {
+                Checked::Done(result) => result.map(|identity| identity.user().cloned()),
+                Checked::Slow(_) => unreachable!(),
+            }
+        };
+        assert_eq!((check(true), check(false)), (Ok(None), Err(Denied::Missing)));
     }
 
     #[test]

@@ -44,6 +44,10 @@ pub trait Carrier {
     fn peer(&self) -> Option<SocketAddr> {
         None
     }
+    /// The name in the certificate that the peer of a raw stream has shown, if it has.
+    fn certificate(&self) -> Option<&str> {
+        None
+    }
     /// Close once everything before is out.
     fn close(&mut self, reason: CloseReason);
     /// Whether so much waits to be written that no more should be read from the log for now.

@@ -2,12 +2,14 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use crate::connection::{Connection, Counted, Parts};
 use crate::reactor::Readiness;
+use crate::tls::PeerCertificate;
 use crate::tls::session::Session;
 
 /// A counted socket, registered with a reactor for as long as it lives.
@@ -134,6 +136,11 @@ impl Held {
     /// Where the peer is, if it still is.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.stream.peer_addr().ok()
+    }
+
+    /// Who the peer is by its certificate, if it was asked for one and has shown it.
+    pub(crate) fn certificate(&self) -> Option<&Arc<PeerCertificate>> {
+        self.tls.as_ref()?.certificate()
     }
 
     /// Tells the peer that nothing more comes.

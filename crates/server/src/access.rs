@@ -33,18 +33,20 @@ impl Guard {
     ///
     /// # Errors
     /// One line for each thing that is wrong.
-    pub(crate) fn new(config: &config::Access) -> Result<Option<Guard>, String> {
+    pub(crate) fn new(config: &Config) -> Result<Option<Guard>, String> {
+        let Config { access: config, tls, .. } = config;
         if !config.is_set() {
             return Ok(None);
         }
         let keys = config.tokens.iter().enumerate().map(|(index, token)| key(index, token));
         let keys: Vec<TokenKey> = keys.collect::<Result<_, _>>()?;
         let users = users(config.users_file.as_deref(), &config.users)?;
-        let nobody = config.users_file.is_none() && users.is_empty() && keys.is_empty();
-        if !config.anonymous && nobody {
+        let certificates = config.certificates && tls.client_ca.is_some();
+        let somebody = config.users_file.is_some() || !users.is_empty() || !keys.is_empty();
+        if !(config.anonymous || somebody || certificates) {
             return Err(
-                "access.anonymous = false: nobody could connect, since there are no users \
-                        and no keys; add access.users or [[access.jwt]]"
+                "access.anonymous = false: nobody could connect, since there are no users, \
+                        no keys and no tls.client_ca; add access.users or [[access.jwt]]"
                     .to_owned(),
             );
         }
@@ -56,7 +58,10 @@ impl Guard {
                 .to_owned());
         }
         let rules = Rules(config.rules.clone());
-        let access = Access::new(config.anonymous, rules, keys, users, rand::random());
+        let mut access = Access::new(config.anonymous, rules, keys, users, rand::random());
+        if !config.certificates {
+            access = access.without_certificates();
+        }
         let (file, users) = (config.users_file.clone(), config.users.clone());
         Ok(Some(Guard { access: Arc::new(access), file, users }))
     }
@@ -102,7 +107,7 @@ pub(crate) fn caching(guard: Option<&Guard>, namespaces: Namespaces) -> Caching 
 
 /// What is wrong with who may do what in `config`, if anything is.
 pub(crate) fn guard(config: &Config) -> Result<Option<Guard>, String> {
-    Guard::new(&config.access)
+    Guard::new(config)
 }
 
 fn users(file: Option<&Path>, more: &[User]) -> Result<Users, String> {

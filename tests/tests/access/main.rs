@@ -1,6 +1,7 @@
 //! Who may do what, over every way in, as the guide on it promises.
 //! Must never look at anything but the wire, the log lines and the command line.
 
+mod certificates;
 mod commandline;
 mod expiry;
 mod mqtt;

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use tidings_tests::{Folder, Program, Server};
+use tidings_tests::{Authority, Folder, Program, Server};
 
 /// Everybody may do everything who is somebody.
 pub(crate) const ALL: &str =
@@ -24,6 +24,24 @@ impl Guarded {
     /// `apple`, bob, whose is `berry` and who is staff, and tokens that are signed by [`token`].
     #[track_caller]
     pub(crate) fn with(rules: &str, settings: &[(&str, &str)]) -> Guarded {
+        Guarded::start(rules, settings, Server::with)
+    }
+
+    /// The same, over TLS with certificates of this authority.
+    #[track_caller]
+    pub(crate) fn secure(authority: &Authority, rules: &str, settings: &[(&str, &str)]) -> Guarded {
+        let ca = authority.ca();
+        let own = [("TLS_CLIENT_CA", ca.as_str()), ("MQTT_TLS_LISTEN", "127.0.0.1:0")];
+        let settings = [&own[..], settings].concat();
+        Guarded::start(rules, &settings, |settings| Server::secure(authority, settings))
+    }
+
+    #[track_caller]
+    fn start(
+        rules: &str,
+        settings: &[(&str, &str)],
+        start: impl FnOnce(&[(&str, &str)]) -> Server,
+    ) -> Guarded {
         let folder = Folder::new();
         let users = [user("ann", "apple", &[]), user("bob", "berry", &["staff"])].concat();
         let file = folder.path().join("users.toml").display().to_string();
@@ -34,7 +52,7 @@ impl Guarded {
         );
         let own = [("ACCESS_USERS", file.as_str()), ("ACCESS_JWT", &jwt), ("ACCESS_RULE", rules)];
         let settings: Vec<_> = own.iter().chain(settings).copied().collect();
-        Guarded { server: Server::with(&settings), folder }
+        Guarded { server: start(&settings), folder }
     }
 }
 

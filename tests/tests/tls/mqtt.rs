@@ -13,17 +13,6 @@ const SUBSCRIBE: &[u8] = b"\x82\x06\x00\x01\x00\x01t\x00";
 /// PUBLISH of `first` to `t` with QoS 0.
 const PUBLISH: &[u8] = b"\x30\x08\x00\x01tfirst";
 
-/// The port that a server prints for MQTT over TLS.
-#[track_caller]
-fn address(server: &Server) -> std::net::SocketAddr {
-    tidings_tests::until("the server prints its port of MQTT", || {
-        let printed = server.printed();
-        let line = printed.iter().find(|line| line.contains("--cafile"))?;
-        let (_, port) = line.split_once("-p ")?;
-        format!("127.0.0.1:{}", port.split_whitespace().next()?).parse().ok()
-    })
-}
-
 #[test]
 fn it_comes_over_tls() {
     let authority = Authority::new();
@@ -33,7 +22,7 @@ fn it_comes_over_tls() {
     let mut polite = rustls::ClientConfig::clone(&plain);
     polite.alpn_protocols = vec![b"mqtt".to_vec()];
     for client in [plain, Arc::new(polite)] {
-        let mut wire = Wire::connect(address(&server)).secured(&client).unwrap();
+        let mut wire = Wire::connect(server.secure_mqtt()).secured(&client).unwrap();
         // All of it in one record.
         wire.send([CONNECT, SUBSCRIBE, PUBLISH].concat());
         assert_eq!(wire.read_exact(4), b"\x20\x02\x00\x00");

@@ -92,7 +92,7 @@ impl Client {
                 let done = self.outcome(house, move |result| Outcome::Managed(ticket, result));
                 house.broker.manage(manage, self.actor(house), house.now, done);
             }
-            Output::Authenticate(ticket, login) => self.authenticate(ticket, login, house),
+            Output::Authenticate(ticket, login) => self.authenticate(ticket, login, house, carrier),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tidings_access::{Denied, Identity, Login};
+use tidings_access::{Credentials, Denied, Identity, Login};
 use tidings_model::{Message, Refusal, Time};
 use tidings_protocol::{CloseReason, Input, Ticket};
 
@@ -46,8 +46,17 @@ impl Client {
         Ok(())
     }
 
-    /// Has credentials looked at.
-    pub(super) fn authenticate(&mut self, ticket: Ticket, login: Login, house: &mut House<'_>) {
+    /// Has credentials looked at; where the machine was told none, the certificate is one.
+    pub(super) fn authenticate(
+        &mut self,
+        ticket: Ticket,
+        mut login: Login,
+        house: &mut House<'_>,
+        carrier: &dyn Carrier,
+    ) {
+        if let (Credentials::Anonymous, Some(name)) = (&login.credentials, carrier.certificate()) {
+            login.credentials = Credentials::Certificate(name.into());
+        }
         let attempt = Box::new(Attempt::new(&login.credentials, None));
         let done =
             self.outcome(house, move |result| Outcome::Authenticated(ticket, attempt, result));

@@ -114,6 +114,10 @@ impl Carrier for Pen<'_> {
         self.wire.socket.peer()
     }
 
+    fn certificate(&self) -> Option<&str> {
+        self.wire.socket.certificate()?.user()
+    }
+
     fn close(&mut self, _: CloseReason) {
         if self.wire.closing == Closing::No {
             self.wire.closing = Closing::Said;

@@ -2,6 +2,8 @@
 //! it (RFC 7617, RFC 6750). Must never let a secret stay where a log or an answer could repeat it.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +13,9 @@ use tidings_host::{Attempt, Route};
 use tidings_protocol::{Mount, Problem, Request, Response};
 use tokio::sync::oneshot;
 
+use crate::connection::Connection;
 use crate::local::Local;
+use crate::tls::PeerCertificate;
 
 /// The query's name for a token, where a client can set no header: `EventSource`, `WebSocket`,
 /// pictures (RFC 6750 section 2.3 calls it otherwise, and wants it rare, too).
@@ -19,11 +23,26 @@ const TOKEN: &str = "token";
 
 /// What is known of whoever asks besides what they say.
 #[derive(Clone, Copy)]
-pub(crate) struct Asker {
-    /// Where they are.
-    pub(crate) peer: Option<SocketAddr>,
+pub(crate) struct Asker<'a> {
+    /// Whose connection it is, where anybody may want to know.
+    pub(crate) peer: Option<&'a Peer>,
     /// Whether what a browser sends by itself counts.
     pub(crate) may_act: bool,
+}
+
+/// Whose connection it is, for all its requests.
+pub(crate) struct Peer {
+    address: Option<SocketAddr>,
+    certificate: Option<Arc<PeerCertificate>>,
+}
+
+impl Peer {
+    /// The peer of a connection; nothing where nobody has to be anybody.
+    pub(crate) fn of(local: &Local, stream: &Connection) -> Option<Rc<Peer>> {
+        let certificate = stream.certificate().cloned();
+        let is_open = local.registry.gate().is_open();
+        (!is_open).then(|| Rc::new(Peer { address: stream.peer(), certificate }))
+    }
 }
 
 /// Whether clients of this route may still say who they are when it is open.
@@ -40,17 +59,18 @@ pub(crate) async fn identify(
     local: &Local,
     request: &mut Request,
     route: &Route,
-    asker: Asker,
+    Asker { peer, may_act }: Asker<'_>,
 ) -> Result<(), Response> {
     let gate = local.registry.gate();
     if gate.is_open() {
         return Ok(());
     }
-    let credentials = take(request, asker.may_act).map_err(|wrong| match wrong {
+    let certificate = peer.and_then(|peer| peer.certificate.as_ref());
+    let credentials = take(request, certificate, may_act).map_err(|wrong| match wrong {
         Wrong::Denied(denied) => gate.refuse(denied),
         Wrong::Site => another_site().to_response(),
     })?;
-    let attempt = Attempt::new(&credentials, asker.peer);
+    let attempt = Attempt::new(&credentials, peer.and_then(|peer| peer.address));
     let (sender, receiver) = oneshot::channel();
     gate.authenticate(credentials.into(), local.clock.now(), move |result| {
         // Whoever asked may have gone.
@@ -70,12 +90,17 @@ pub(crate) async fn identify(
 }
 
 /// The same where that can be told at once and is right; says whether it was.
-pub(crate) fn identify_at_once(local: &Local, request: &mut Request, may_act: bool) -> bool {
+pub(crate) fn identify_at_once(
+    local: &Local,
+    request: &mut Request,
+    certificate: Option<&Arc<PeerCertificate>>,
+    may_act: bool,
+) -> bool {
     let gate = local.registry.gate();
     if gate.is_open() {
         return true;
     }
-    let Ok(credentials) = take(request, may_act) else { return false };
+    let Ok(credentials) = take(request, certificate, may_act) else { return false };
     let Some(Ok(identity)) = gate.at_once(credentials.into(), local.clock.now()) else {
         return false;
     };
@@ -92,13 +117,22 @@ enum Wrong {
     Site,
 }
 
-/// Takes the credentials out of a request.
-fn take(request: &mut Request, may_act: bool) -> Result<Credentials, Wrong> {
+/// Takes the credentials out of a request. Only where there are none, the connection's certificate
+/// says who asks. A browser shows that for whatever any page has it load; where it may not act, that
+/// is not for the page, which may still ask as anybody.
+fn take(
+    request: &mut Request,
+    certificate: Option<&Arc<PeerCertificate>>,
+    may_act: bool,
+) -> Result<Credentials, Wrong> {
     let token = request.query.take(TOKEN);
     let Some(header) = request.headers.remove(AUTHORIZATION) else {
         return Ok(match token {
             Some(token) => Credentials::Token(token.into()),
-            None => Credentials::Anonymous,
+            None => match certificate.and_then(|certificate| certificate.user()) {
+                Some(user) if may_act => Credentials::Certificate(user.into()),
+                _ => Credentials::Anonymous,
+            },
         });
     };
     let text = header.to_str().ok().and_then(|text| text.split_once(' '));
@@ -134,6 +168,7 @@ fn another_site() -> Problem {
 mod tests {
     use bytes::Bytes;
     use http::{HeaderMap, HeaderValue, Method};
+    use tidings_access::Way;
 
     use super::*;
 
@@ -141,7 +176,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.extend(header.map(|value| (AUTHORIZATION, HeaderValue::from_static(value))));
         let mut request = Request::new(Method::GET, "/t/a", Some(query), headers, Bytes::new());
-        let taken = take(&mut request, may_act);
+        let taken = take(&mut request, None, may_act);
         assert!(!format!("{request:?}").contains("hush"), "{request:?}");
         taken.map(|credentials| match credentials {
             Credentials::Password { user, password } => {
@@ -171,6 +206,24 @@ mod tests {
             ("Basic YW5u", Denied::Wrong),
         ] {
             assert_eq!(taken(Some(header), "", true), Err(Wrong::Denied(denied)), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_says_who_asks_where_nothing_else_does() {
+        let common_name = Some("ann".to_owned());
+        let named = Arc::new(PeerCertificate { common_name, ..PeerCertificate::default() });
+        let nameless = Arc::default();
+        for (certificate, query, may_act, way) in [
+            (&named, "", true, Way::Certificate),
+            (&named, "token=hush", true, Way::Token),
+            (&named, "", false, Way::Anonymous),
+            (&nameless, "", true, Way::Anonymous),
+        ] {
+            let headers = HeaderMap::new();
+            let mut request = Request::new(Method::GET, "/t/a", Some(query), headers, Bytes::new());
+            let taken = take(&mut request, Some(certificate), may_act);
+            assert_eq!(taken.map(|credentials| credentials.way()), Ok(way), "{query}");
         }
     }
 

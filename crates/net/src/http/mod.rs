@@ -16,7 +16,6 @@ mod upgrade;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -37,6 +36,7 @@ use crate::http2;
 use crate::http2::preface::Opening;
 use crate::local::Local;
 use crate::seat::Seat;
+use login::Peer;
 use tracked::{Tracked, Watch};
 
 pub(crate) use answer::{Answer, Dress, Said, Takeover, TakeoverKind};
@@ -83,7 +83,7 @@ async fn parse(
     let seat = Seat::take(local);
     let watch = Rc::new(Watch::new(opening));
     let takeover: Rc<RefCell<Option<Box<Takeover>>>> = Rc::default();
-    let peer = peer(local, &stream);
+    let peer = Peer::of(local, &stream);
     let service = {
         let (local, watch) = (Rc::clone(local), Rc::clone(&watch));
         let takeover = Rc::clone(&takeover);
@@ -92,7 +92,7 @@ async fn parse(
                 Rc::clone(&local),
                 Rc::clone(&watch),
                 Rc::clone(&takeover),
-                peer,
+                peer.clone(),
                 request,
             ))
         })
@@ -156,11 +156,6 @@ async fn parse(
             None
         }
     }
-}
-
-/// Where the peer is, where anybody may want to know.
-pub(crate) fn peer(local: &Local, stream: &Connection) -> Option<SocketAddr> {
-    if local.registry.gate().is_open() { None } else { stream.peer() }
 }
 
 enum End {

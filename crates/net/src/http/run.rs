@@ -38,7 +38,7 @@ pub(crate) async fn answer(
     local: &Rc<Local>,
     version: Version,
     request: &mut Request,
-    asker: Asker,
+    asker: Asker<'_>,
 ) -> Result<Outcome, Problem> {
     let route = local.registry.route(request)?;
     // What is there for everybody needs nobody's name.

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::pending;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -13,7 +12,7 @@ use hyper::body::{Body, Incoming};
 use tidings_protocol::{Problem, Request, Response};
 
 use super::answer::{Dress, Takeover, TakeoverKind};
-use super::login::Asker;
+use super::login::{Asker, Peer};
 use super::origin;
 use super::run::{self, Outcome};
 use super::tracked::Watch;
@@ -33,7 +32,7 @@ pub(crate) async fn handle(
     local: Rc<Local>,
     watch: Rc<Watch>,
     takeover: Rc<RefCell<Option<Box<Takeover>>>>,
-    peer: Option<SocketAddr>,
+    peer: Option<Rc<Peer>>,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     watch.begin(!request.body().is_end_stream());
@@ -57,7 +56,8 @@ pub(crate) async fn handle(
     let (path, query) = (parts.uri.path(), parts.uri.query());
     let mut request = Request::new(parts.method, path, query, headers, body);
     request.nonce = rand::random();
-    let response = match run::answer(&local, version, &mut request, Asker { peer, may_act }).await {
+    let asker = Asker { peer: peer.as_deref(), may_act };
+    let response = match run::answer(&local, version, &mut request, asker).await {
         Ok(Outcome::Response(response)) => response,
         Ok(Outcome::Ongoing(guest, answer, accepted)) => {
             let http11 = version == Version::HTTP_11;

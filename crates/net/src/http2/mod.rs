@@ -11,7 +11,6 @@ mod socket;
 mod streams;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -22,7 +21,8 @@ use h2::{Ping, PingPong};
 use tidings_model::Time;
 
 use crate::connection::Connection;
-use crate::http::{linger, peer};
+use crate::http::linger;
+use crate::http::login::Peer;
 use crate::local::Local;
 use crate::options::Options;
 use crate::seat::Seat;
@@ -46,7 +46,7 @@ const LINGER: std::time::Duration = crate::drive::LINGER;
 
 /// Serves a connection that has begun with the preface, which is among `unread`.
 pub(crate) async fn serve(local: Rc<Local>, stream: Connection, unread: Bytes) {
-    let peer = peer(&local, &stream);
+    let peer = Peer::of(&local, &stream);
     let socket = Socket::new(stream, unread, local.clock, local.options.write_stall);
     let shared = socket.shared();
     let handshake = builder(&local.options).handshake(socket);
@@ -104,8 +104,8 @@ struct Serving {
     connection: server::Connection<Socket, Bytes>,
     socket: Rc<Shared>,
     streams: Rc<Streams>,
-    /// Where the peer is, where anybody may want to know.
-    peer: Option<SocketAddr>,
+    /// What is known of the peer, where anybody may want to know.
+    peer: Option<Rc<Peer>>,
     ping_pong: Option<PingPong>,
     /// When the ping was sent that is not answered yet.
     pinged: Option<Time>,
@@ -120,7 +120,7 @@ impl Serving {
         local: &Rc<Local>,
         mut connection: server::Connection<Socket, Bytes>,
         socket: Rc<Shared>,
-        peer: Option<SocketAddr>,
+        peer: Option<Rc<Peer>>,
     ) -> Serving {
         Serving {
             local: Rc::clone(local),
@@ -152,7 +152,7 @@ impl Serving {
             };
             let open = Open::new(&self.streams, self.local.shared.stats());
             let local = Rc::clone(&self.local);
-            self.local.spawn(request::answer(local, open, self.peer, request, respond));
+            self.local.spawn(request::answer(local, open, self.peer.clone(), request, respond));
         }
         self.connection.poll_closed(cx).map(drop)
     }

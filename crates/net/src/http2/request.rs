@@ -1,7 +1,6 @@
 //! One request, from its head to its answer, or to the driver of a stream that goes on.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -18,7 +17,7 @@ use super::body::Incoming;
 use super::outlet::Outlet;
 use super::streams::Open;
 use crate::drive::stream;
-use crate::http::login::Asker;
+use crate::http::login::{Asker, Peer};
 use crate::http::run::{self, Outcome};
 use crate::http::{Dress, origin};
 use crate::listen;
@@ -29,14 +28,14 @@ use crate::seat::Seat;
 pub(super) async fn answer(
     local: Rc<Local>,
     open: Open,
-    peer: Option<SocketAddr>,
+    peer: Option<Rc<Peer>>,
     request: http::Request<RecvStream>,
     respond: SendResponse<Bytes>,
 ) {
     let (parts, body) = request.into_parts();
     let is_head = parts.method == Method::HEAD;
     let mut outlet = Outlet::new(respond, is_head, local.options.write_stall);
-    let response = match outcome(&local, &mut outlet, peer, parts, body).await {
+    let response = match outcome(&local, &mut outlet, peer.as_deref(), parts, body).await {
         Ok(Outcome::Response(response)) => response,
         Ok(Outcome::Ongoing(guest, answer, _)) => {
             return stream::spawn(guest, answer, outlet, open);
@@ -51,7 +50,7 @@ pub(super) async fn answer(
 async fn outcome(
     local: &Rc<Local>,
     outlet: &mut Outlet,
-    peer: Option<SocketAddr>,
+    peer: Option<&Peer>,
     parts: Parts,
     body: RecvStream,
 ) -> Result<Outcome, Problem> {

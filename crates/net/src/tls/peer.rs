@@ -44,6 +44,12 @@ impl PeerCertificate {
             alternative_names: names.filter_map(text).take(NAMES_MAX).collect(),
         }
     }
+
+    /// The user's name that it proves: the common name, as for certificates of people and devices
+    /// almost everywhere. Alternative names are of hosts and mailboxes.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.common_name.as_deref()
+    }
 }
 
 #[cfg(test)]
@@ -60,7 +66,7 @@ mod tests {
         params.distinguished_name.push(DnType::CommonName, "sensor-7");
         let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
         let peer = PeerCertificate::new(certificate.der());
-        assert_eq!(peer.common_name.as_deref(), Some("sensor-7"));
+        assert_eq!(peer.user(), Some("sensor-7"));
         assert!(peer.subject.contains("O=Example"), "{peer:?}");
         assert_eq!(peer.alternative_names, ["sensor-7.example"]);
     }

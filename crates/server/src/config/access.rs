@@ -24,6 +24,8 @@ const USERS_MAX: usize = 10_000;
 pub(crate) struct Access {
     /// Whether who brings no credentials may connect.
     pub anonymous: bool,
+    /// Whether a client's certificate says which user it is.
+    pub certificates: bool,
     /// A file of users.
     pub users_file: Option<PathBuf>,
     /// Users of the configuration itself.
@@ -37,7 +39,8 @@ pub(crate) struct Access {
 impl Access {
     /// Whether the operator has said who may do what; else everybody may do everything.
     pub(crate) fn is_set(&self) -> bool {
-        let Access { anonymous, users_file, users, rules, tokens } = self;
+        // What certificates say counts only where something else says what users may do.
+        let Access { anonymous, certificates: _, users_file, users, rules, tokens } = self;
         !(*anonymous
             && users_file.is_none()
             && users.is_empty()
@@ -168,7 +171,10 @@ pub(super) fn users(
     let new = || User { name: "".into(), password: None, scram: None, groups: Box::default() };
     read(what, USERS_MAX, tables, USER_KEYS, errors, new, |user| match user {
         User { name, .. } if name.is_empty() => Some(("name", HASH)),
-        User { password: None, scram: None, .. } => Some(("password", HASH)),
+        // Whoever others vouch for needs no password here to be in a group.
+        User { password: None, scram: None, groups, .. } if groups.is_empty() => {
+            Some(("password", HASH))
+        }
         _ => None,
     })
 }

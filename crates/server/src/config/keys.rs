@@ -196,6 +196,9 @@ pub(super) static KEYS: &[Key] = &[
 
     key("access.anonymous", "true", Switch(|c| &mut c.access.anonymous),
         "Whether who brings no credentials may connect. Counts, as all of access, where there is a rule, a user or a jwt, or where it is false."),
+    key("access.certificates", "cn", Choice(&["cn", "none"],
+        |c, name| c.access.certificates = name == "cn"),
+        "With tls.client_ca, which name in a client's certificate is the user's: the common name of its subject (cn), or none."),
     key("access.users", "none", File(|c| &mut c.access.users_file),
         "A file of users, each [[user]] as `tidings user hash` prints it; none: there is none. Read again on SIGHUP."),
     key("access.user", "[]", Tables(Table::User),
@@ -303,6 +306,7 @@ pub(super) const BLANK: Config = Config {
     logging: Logging { level: "off", format: LogFormat::Text },
     access: Access {
         anonymous: false,
+        certificates: false,
         users_file: None,
         users: Vec::new(),
         rules: Vec::new(),

@@ -179,7 +179,8 @@ impl Exchange {
         };
         // A password that has to be hashed, and who is not let in, are the parser's, too.
         let may_act = origin.may_act(&request.headers);
-        if !login::identify_at_once(local, &mut request, may_act) {
+        let certificate = self.wire.socket.certificate();
+        if !login::identify_at_once(local, &mut request, certificate, may_act) {
             return Some(Next::Request);
         }
         unread.drain(..length);

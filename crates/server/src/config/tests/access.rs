@@ -92,6 +92,8 @@ fn a_file_of_users() {
         users.map_err(|e| e.to_string().replace(&file.0.display().to_string(), "users.toml"))
     };
     assert_eq!(read("").unwrap(), []);
+    let vouched = read("[[user]]\nname = \"device-7\"\ngroups = [\"pumps\"]").unwrap();
+    assert_eq!((&*vouched[0].name, &*vouched[0].groups[0]), ("device-7", "pumps"));
     for (text, error) in [
         (
             "[[user]]\nname = \"ann\"",

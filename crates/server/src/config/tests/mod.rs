@@ -113,6 +113,7 @@ fn every_key_can_come_from_the_environment_and_the_file() {
     for key in KEYS {
         let value = match key.path {
             "logging.format" => "json",
+            "access.certificates" => "none",
             "tls.client_certificates" => "optional",
             _ => sample(&key.kind),
         };
