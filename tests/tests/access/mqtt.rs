@@ -176,10 +176,39 @@ fn said(body: &[u8]) -> String {
     String::from_utf8_lossy(&body[at + 3..at + 3 + length]).into_owned()
 }
 
-#[test]
-fn scram_proves_without_the_password() {
+/// The client's last message of SCRAM, and what the server has to say to it; nothing when what it said
+/// first is not SCRAM's.
+fn prove(password: &str, bare: &str, first: &str) -> Option<(String, String)> {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
+    let mut parts = first.split(',').map(|part| &part[2..]);
+    let (nonce, salt, rounds) = (parts.next()?, parts.next()?, parts.next()?);
+    assert!(nonce.starts_with("fyko") && nonce.len() > 20, "{first}");
+    let salt = STANDARD.decode(salt).ok()?;
+    let mut step = hmac(password.as_bytes(), &[&salt[..], &[0, 0, 0, 1]].concat());
+    let mut salted = step;
+    for _ in 1..rounds.parse::<u32>().ok()? {
+        step = hmac(password.as_bytes(), &step);
+        salted.iter_mut().zip(step).for_each(|(byte, other)| *byte ^= other);
+    }
+    let client_key = hmac(&salted, b"Client Key");
+    let stored_key: [u8; 32] = Sha256::digest(client_key).into();
+    let message = format!("{bare},{first},c=biws,r={nonce}");
+    let signature = hmac(&stored_key, message.as_bytes());
+    let proof: Vec<u8> = client_key.iter().zip(signature).map(|(a, b)| a ^ b).collect();
+    let server = hmac(&hmac(&salted, b"Server Key"), message.as_bytes());
+    let last = format!("c=biws,r={nonce},p={}", STANDARD.encode(proof));
+    Some((last, format!("v={}", STANDARD.encode(server))))
+}
+
+/// An AUTH of this reason.
+fn auth(reason: u8, data: &str) -> Vec<u8> {
+    let properties = scram(data);
+    packet(0xf0, &[&[reason][..], &varint(properties.len()), &properties].concat())
+}
+
+#[test]
+fn scram_proves_without_the_password() {
     let Guarded { server, .. } = &guarded(ALL, &[("ACCESS_ANONYMOUS", "false")]);
     for (user, password, code) in
         [("ann", "apple", 0), ("ann", "pear", 0x86), ("nobody", "apple", 0x86)]
@@ -189,31 +218,45 @@ fn scram_proves_without_the_password() {
         wire.send(connect("c", None, None, &scram(&format!("n,,{bare}"))));
         let (kind, body) = read(&mut wire);
         assert_eq!((kind, body[0]), (0xf0, 0x18), "{body:?}");
-        let first = said(&body);
-        let mut parts = first.split(',').map(|part| &part[2..]);
-        let (nonce, salt, rounds) =
-            (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
-        assert!(nonce.starts_with("fyko") && nonce.len() > 20, "{first}");
-        let salt = STANDARD.decode(salt).unwrap();
-        let mut step = hmac(password.as_bytes(), &[&salt[..], &[0, 0, 0, 1]].concat());
-        let mut salted = step;
-        for _ in 1..rounds.parse::<u32>().unwrap() {
-            step = hmac(password.as_bytes(), &step);
-            salted.iter_mut().zip(step).for_each(|(byte, other)| *byte ^= other);
-        }
-        let client_key = hmac(&salted, b"Client Key");
-        let stored_key: [u8; 32] = Sha256::digest(client_key).into();
-        let message = format!("{bare},{first},c=biws,r={nonce}");
-        let signature = hmac(&stored_key, message.as_bytes());
-        let proof: Vec<u8> = client_key.iter().zip(signature).map(|(a, b)| a ^ b).collect();
-        let last = scram(&format!("c=biws,r={nonce},p={}", STANDARD.encode(proof)));
-        wire.send(packet(0xf0, &[&[0x18][..], &varint(last.len()), &last].concat()));
+        let (last, right) = prove(password, &bare, &said(&body)).unwrap();
+        wire.send(auth(0x18, &last));
         let (kind, body) = read(&mut wire);
         assert_eq!((kind, body[1]), (0x20, code), "{user}");
         if code == 0 {
-            let server_key = hmac(&salted, b"Server Key");
-            let signature = STANDARD.encode(hmac(&server_key, message.as_bytes()));
-            assert_eq!(said(&body), format!("v={signature}"));
+            assert_eq!(said(&body), right);
         }
     }
+}
+
+#[test]
+fn whoever_came_by_scram_can_prove_it_again() {
+    let Guarded { server, .. } = &guarded(ALL, &[("ACCESS_ANONYMOUS", "false")]);
+    // The right one, a wrong password, and another user.
+    for (user, password, reason) in [("ann", "apple", 0), ("ann", "pear", 0x87), ("bob", "x", 0x87)]
+    {
+        let mut wire = Wire::connect(address(server));
+        let bare = "n=ann,r=fyko";
+        wire.send(connect("c", None, None, &scram(&format!("n,,{bare}"))));
+        let (last, _) = prove("apple", bare, &said(&read(&mut wire).1)).unwrap();
+        wire.send(auth(0x18, &last));
+        assert_eq!(read(&mut wire).1[1], 0);
+        let bare = format!("n={user},r=fyko");
+        wire.send(auth(0x19, &format!("n,,{bare}")));
+        let (kind, body) = read(&mut wire);
+        assert_eq!((kind, body[0]), (0xf0, 0x18), "{body:?}");
+        let (last, right) = prove(password, &bare, &said(&body)).unwrap();
+        wire.send(auth(0x18, &last));
+        let (kind, body) = read(&mut wire);
+        match reason {
+            0 => assert_eq!((kind, said(&body)), (0xf0, right)),
+            reason => assert_eq!((kind, body[0]), (0xe0, reason), "{user} {password}"),
+        }
+    }
+    // Who came by a password has nothing to prove again.
+    let mut wire = Wire::connect(address(server));
+    wire.send(connect("c", Some("ann"), Some(b"apple"), &[]));
+    assert_eq!(read(&mut wire).1[1], 0);
+    wire.send(auth(0x19, "n,,n=ann,r=fyko"));
+    let (kind, body) = read(&mut wire);
+    assert_eq!((kind, body[0]), (0xe0, 0x82));
 }

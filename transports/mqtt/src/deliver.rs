@@ -68,6 +68,10 @@ impl Machine {
             self.any_work().is_none_or(|work| work.held.is_empty() && work.flights.is_level());
         if is_level {
             self.position = position;
+            // What topics say is read apart from what is published.
+            if let Some(work) = self.any_work().filter(|work| work.recalls.is_empty()) {
+                work.flights.forget(position);
+            }
         }
         turn.is_changed |= !deliveries.is_empty();
     }

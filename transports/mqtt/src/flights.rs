@@ -192,6 +192,11 @@ impl Flights {
         }
     }
 
+    /// Everything up to here has arrived: what had arrived before it will not be asked for.
+    pub(crate) fn forget(&mut self, position: Position) {
+        self.arrived.retain(|one| !position.covers(one.log, one.mark));
+    }
+
     /// Whether a message of this packet identifier is under way and waits for another
     /// acknowledgement.
     pub(crate) fn is_open(&self, id: PacketId) -> bool {

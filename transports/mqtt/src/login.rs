@@ -21,6 +21,16 @@ pub(crate) struct Entering {
     client: Box<str>,
 }
 
+/// A client that has proved who it is by SCRAM, and may do so again (section 4.12.1).
+pub(crate) struct Proved {
+    user: Box<str>,
+    client: Box<str>,
+    /// By what it is doing so.
+    again: Option<ScramServer>,
+    /// The server's last word, once it is known whether the client has.
+    answer: Option<String>,
+}
+
 /// A client that has begun to prove who it is.
 pub(crate) struct Proving {
     scram: ScramServer,
@@ -48,7 +58,7 @@ impl Machine {
                 let first = connect.properties.authentication_data.clone().unwrap_or_default();
                 let nonce = u128::from_be_bytes(self.settings.random.bytes());
                 let (scram, answer) = access.scram(&first, nonce).map_err(not_scram)?;
-                turn.send(&step(answer), &self.link);
+                turn.send(&step(ReasonCode::ContinueAuthentication, answer), &self.link);
                 let proving = Proving { scram, opening, entering };
                 self.stage = Stage::Proving(Box::new(proving));
             }
@@ -66,8 +76,10 @@ impl Machine {
         let stage = std::mem::replace(&mut self.stage, Stage::Closed);
         let Stage::Proving(proving) = stage else {
             self.stage = stage;
-            let why = "no authentication is under way";
-            return self.fail(ReasonCode::ProtocolError, why, turn);
+            if let Err(Refused { reason, text }) = self.prove_again(auth, turn) {
+                self.fail(reason, &text, turn);
+            }
+            return;
         };
         let Proving { scram, mut opening, entering } = *proving;
         let is_next = auth.reason == ReasonCode::ContinueAuthentication
@@ -75,6 +87,9 @@ impl Machine {
         let finished = scram.finish(&auth.data.unwrap_or_default()).map_err(not_scram);
         match finished {
             Ok((proof, answer)) if is_next => {
+                let (user, client) = (proof.user().into(), entering.client.clone());
+                let proved = Proved { user, client, again: None, answer: None };
+                self.work().proved = Some(Box::new(proved));
                 opening.properties.authentication_method = Some(SCRAM.to_owned());
                 opening.properties.authentication_data = Some(answer.into());
                 self.authenticate(Credentials::Scram(proof), opening, entering, turn);
@@ -84,6 +99,47 @@ impl Machine {
                 self.refuse(ReasonCode::ProtocolError, why, None, turn);
             }
             Err(Refused { reason, text }) => self.refuse(reason, &text, None, turn),
+        }
+    }
+
+    /// A client that is connected proves once more who it is.
+    fn prove_again(&mut self, auth: Auth, turn: &mut Turn<'_>) -> Result<(), Refused> {
+        let misplaced =
+            || Refused::new(ReasonCode::ProtocolError, "no authentication is under way");
+        let (access, nonce) = (self.settings.access.clone(), self.settings.random.bytes());
+        let ticket = self.ticket();
+        let proved = self.any_work().and_then(|work| work.proved.as_mut()).ok_or_else(misplaced)?;
+        if auth.method.as_deref() != Some(SCRAM) {
+            let text = "the authentication method is not the one of CONNECT";
+            return Err(Refused::new(ReasonCode::BadAuthenticationMethod, text));
+        }
+        let data = auth.data.unwrap_or_default();
+        if auth.reason == ReasonCode::ReAuthenticate {
+            let access = access.ok_or_else(misplaced)?;
+            let begun = access.scram(&data, u128::from_be_bytes(nonce)).map_err(not_scram)?;
+            proved.again = Some(begun.0);
+            turn.send(&step(ReasonCode::ContinueAuthentication, begun.1), &self.link);
+            return Ok(());
+        }
+        let scram = proved.again.take().ok_or_else(misplaced)?;
+        let (proof, answer) = scram.finish(&data).map_err(not_scram)?;
+        if *proof.user() != *proved.user {
+            let text = "a connection stays the user's who opened it";
+            return Err(Refused::new(ReasonCode::NotAuthorized, text));
+        }
+        proved.answer = Some(answer);
+        let (credentials, client) = (Credentials::Scram(proof), Some(proved.client.clone()));
+        turn.out.push(Output::Authenticate(ticket, Login { credentials, client }));
+        Ok(())
+    }
+
+    /// A client that is connected has proved once more who it is, or has not.
+    fn proved_again(&mut self, denied: Option<Denied>, turn: &mut Turn<'_>) {
+        let proved = self.any_work().and_then(|work| work.proved.as_mut());
+        let Some(answer) = proved.and_then(|proved| proved.answer.take()) else { return };
+        match denied {
+            None => turn.send(&step(ReasonCode::Success, answer), &self.link),
+            Some(denied) => self.fail(ReasonCode::NotAuthorized, &denied.to_string(), turn),
         }
     }
 
@@ -103,7 +159,9 @@ impl Machine {
 
     /// It is known who the client is, or that it is nobody.
     pub(crate) fn authenticated(&mut self, denied: Option<Denied>, turn: &mut Turn<'_>) {
-        let Stage::Opening(opening) = &mut self.stage else { return };
+        let Stage::Opening(opening) = &mut self.stage else {
+            return self.proved_again(denied, turn);
+        };
         let Some(entering) = opening.entering.take() else { return };
         match denied {
             None => turn.out.push(Output::Subscribe(SUB, entering.options)),
@@ -141,9 +199,9 @@ fn credentials(connect: &Connect) -> Credentials {
 }
 
 /// The server's next step.
-fn step(answer: String) -> Packet {
+fn step(reason: ReasonCode, answer: String) -> Packet {
     Packet::Auth(Box::new(Auth {
-        reason: ReasonCode::ContinueAuthentication,
+        reason,
         method: Some(SCRAM.to_owned()),
         data: Some(answer.into()),
         ..Auth::default()

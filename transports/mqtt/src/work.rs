@@ -9,6 +9,7 @@ use tidings_protocol::{SubId, Ticket};
 use crate::aliases::Aliases;
 use crate::filters::Filter;
 use crate::flights::Flights;
+use crate::login::Proved;
 use crate::notes::Notes;
 use crate::recall::Recall;
 use crate::shared::SharedFilter;
@@ -37,6 +38,8 @@ pub(crate) struct Work {
     pub(crate) shared: Vec<SharedFilter>,
     /// How many names of subscriptions with the broker were given.
     pub(crate) subs: u32,
+    /// How the client has proved who it is, if it may do so again.
+    pub(crate) proved: Option<Box<Proved>>,
 }
 
 /// Messages that are stored as one.
@@ -112,6 +115,7 @@ impl Work {
             && self.batch.is_none()
             && self.aliases.is_empty()
             && self.shared.is_empty()
+            && self.proved.is_none()
     }
 
     /// Adds what is to be remembered.
