@@ -11,7 +11,7 @@ use tidings_log::{
     Token,
 };
 use tidings_model::{
-    EventType, Headers, Manner, IdempotencyKey, LogKind, Message, Record, Selection, Time, Topic,
+    EventType, Headers, IdempotencyKey, LogKind, Manner, Message, Record, Selection, Time, Topic,
     TopicFilter,
 };
 use tidings_testkit::FakeDisk;
