@@ -24,8 +24,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() -> ExitCode {
     let result = match cli::Cli::parse().command() {
         cli::Command::Serve(args) => return serve::run(&args),
-        cli::Command::Pub(args) => cli::publish::run(&args),
-        cli::Command::Sub(args) => cli::subscribe::run(&args),
+        cli::Command::Pub(args) => cli::publish::run(args),
+        cli::Command::Sub(args) => cli::subscribe::run(args),
         cli::Command::Log(command) => cli::log::run(&command),
         cli::Command::User(command) => cli::user::run(&command),
         cli::Command::Config => {

@@ -2,6 +2,7 @@
 //! Must never look at anything but the wire, the log lines and the command line.
 
 mod certificates;
+mod clients;
 mod commandline;
 mod expiry;
 mod mqtt;

@@ -35,12 +35,34 @@ fn the_command_line_believes_nobody_else() {
     let authority = Authority::new();
     let (server, stranger) = (Server::secure(&authority, &[]), Authority::new());
     for cacert in [Some(stranger.ca().as_str()), None] {
-        let refused = run(&server, "https", cacert, &["pub", "t", "secret"]);
-        assert!(!refused.status.success(), "{refused:?}");
-        let complained = refused.complained.join("\n");
-        assert!(complained.contains("certificate"), "{complained}");
+        for words in [&["pub", "t", "secret", "--retry", "1h"][..], &["sub", "t"]] {
+            let refused = run(&server, "https", cacert, words);
+            assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+            let complained = refused.complained.join("\n");
+            assert!(complained.starts_with("error: no trust in https://"), "{complained}");
+            assert!(
+                !complained.contains("running") && !complained.contains("again"),
+                "{complained}"
+            );
+        }
     }
     assert!(server.get("/t/t?since=start").events().is_empty());
+}
+
+#[test]
+fn the_command_line_has_no_certificate_to_show() {
+    let authority = Authority::new();
+    let ca = authority.ca();
+    let settings = [("TLS_CLIENT_CA", ca.as_str())];
+    let server = Server::secure(&authority, &settings);
+    for words in
+        [&["pub", "t", "x", "--retry", "1h"][..], &["sub", "t"], &["sub", "t", "--via", "ws"]]
+    {
+        let refused = run(&server, "https", Some(&ca), words);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let complained = refused.complained.join("\n");
+        assert!(complained.contains("wants a certificate of its client"), "{complained}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub(crate) mod notes;
 pub(crate) mod output;
 pub(crate) mod publish;
 pub(crate) mod reader;
+mod server;
 pub(crate) mod stop;
 pub(crate) mod subscribe;
 pub(crate) mod user;
@@ -20,11 +21,9 @@ use ::http::{HeaderName, HeaderValue};
 use clap::{Args, Parser, Subcommand};
 use tidings_model::{Position, SessionName, Topic, TopicFilter, limits};
 
-use crate::client::http::Server;
 use crate::client::stream::Via;
-use crate::client::tls::Trust;
-use crate::client::url::ServerUrl;
 use crate::config::{ConfigErrors, Flag, Loaded, load, parse_span};
+use server::ServerArgs;
 
 /// Takes a message once and gets it to everyone it is meant for.
 #[derive(Debug, Parser)]
@@ -110,25 +109,6 @@ impl ServeArgs {
     }
 }
 
-/// Where the server is.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct ServerArgs {
-    /// The server
-    #[arg(long, env = "TIDINGS_URL", default_value = "http://127.0.0.1:8080")]
-    pub url: ServerUrl,
-    /// With https: believe the certificates that come from this PEM file, and no others [default:
-    /// what the system believes]
-    #[arg(long, value_name = "FILE", env = "TIDINGS_CACERT")]
-    pub cacert: Option<Trust>,
-}
-
-impl ServerArgs {
-    /// What a client connects to.
-    fn server(&self) -> Server {
-        Server { url: self.url.clone(), trust: self.cacert.clone() }
-    }
-}
-
 /// Arguments of `tidings pub`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PubArgs {
@@ -165,7 +145,7 @@ pub(crate) struct PubArgs {
     #[arg(long, short)]
     pub quiet: bool,
     #[command(flatten)]
-    /// Where the server is
+    /// Where the server is, and who asks it
     pub server: ServerArgs,
 }
 
@@ -205,7 +185,7 @@ pub(crate) struct SubArgs {
     #[arg(short = 'n', value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     #[command(flatten)]
-    /// Where the server is
+    /// Where the server is, and who asks it
     pub server: ServerArgs,
 }
 
@@ -362,6 +342,15 @@ mod tests {
                 "sub --session a/b",
                 "error: invalid value 'a/b' for '--session <NAME>': it holds `/` or `*`, or is \
                  `.` or `..`",
+            ),
+            (
+                "sub a --user ann:b",
+                "error: invalid value 'ann:b' for '--user <NAME>': no password can be sent for a \
+                 name with a colon",
+            ),
+            (
+                "pub a x --user ann --token t",
+                "error: the argument '--user <NAME>' cannot be used with '--token <TOKEN>'",
             ),
             ("sub a --via pigeon", "error: invalid value 'pigeon' for '--via <VIA>'"),
         ] {

@@ -35,7 +35,8 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 type Input = Box<dyn AsyncRead + Unpin>;
 
 /// Runs the command to its end.
-pub(crate) fn run(args: &PubArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: PubArgs) -> anyhow::Result<ExitCode> {
+    let args = &PubArgs { server: args.server.logged_in()?, ..args };
     on_own_runtime(async {
         let mut notes = Notes::stderr();
         match publish(args, &mut notes).await {

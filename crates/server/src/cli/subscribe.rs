@@ -38,7 +38,8 @@ const LAST_WRITE_WAIT: Duration = Duration::from_secs(1);
 const LAST_ACK_WAIT: Duration = Duration::from_secs(2);
 
 /// Runs the command to its end.
-pub(crate) fn run(args: &SubArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: SubArgs) -> anyhow::Result<ExitCode> {
+    let args = &SubArgs { server: args.server.logged_in()?, ..args };
     on_own_runtime(async {
         let stop = Stop::on_signals()?;
         let (out, notes) = (tokio::io::stdout(), Notes::stderr());
@@ -238,6 +239,7 @@ impl<'a, W: AsyncWrite + Unpin> Subscription<'a, W> {
         match reason {
             "session_taken_over" => format!("another connection has become the session `{name}`"),
             "session_deleted" => format!("the session `{name}` was deleted"),
+            "expired" => "the token has expired".to_owned(),
             other => format!("the server has ended it: {}", other.escape_debug()),
         }
     }

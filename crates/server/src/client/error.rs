@@ -35,6 +35,7 @@ impl ClientError {
     /// Whether trying again may help.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
+            ClientError::Http(HttpError::Untrusted(..)) => false,
             ClientError::Http(_) | ClientError::Closed(_) => true,
             ClientError::Refused(refused) => refused.may_pass(),
             ClientError::Decode(_) | ClientError::NotTidings(_) | ClientError::ClosedForGood(_) => {
@@ -44,12 +45,15 @@ impl ClientError {
     }
 }
 
-/// Why there was no answer. All of these may pass.
+/// Why there was no answer. All of these may pass, but for [`HttpError::Untrusted`].
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
     /// No connection.
     #[error("cannot connect to {0}: {1} (is the server running there?)")]
     Unreachable(ServerUrl, String),
+    /// One side does not believe the other's certificate, or misses it.
+    #[error("no trust in {0}: {1}")]
+    Untrusted(ServerUrl, String),
     /// The connection broke, or what came was not HTTP.
     #[error("connection lost: {0}")]
     Lost(String),

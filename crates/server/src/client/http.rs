@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use ::http::header::{HOST, USER_AGENT};
+use ::http::header::{AUTHORIZATION, HOST, USER_AGENT};
 use ::http::{HeaderValue, Request, Response, StatusCode};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
@@ -16,7 +16,8 @@ use tokio::time::timeout;
 
 use super::error::{HttpError, Refused};
 use super::io::{Io, Socket};
-use super::tls::{self, Trust};
+use super::login::Login;
+use super::tls::{self, TlsError, Trust};
 use super::url::ServerUrl;
 
 /// How long connecting may take: name, TCP handshake, a far network's lost packets.
@@ -27,13 +28,15 @@ const ERROR_BYTES_MAX: usize = 64 * 1024;
 
 const AGENT: &str = concat!("tidings/", env!("CARGO_PKG_VERSION"));
 
-/// Where a server is, and whom to believe that it is that one.
+/// Where a server is, whom to believe that it is that one, and who asks it.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     /// Where it is.
     pub url: ServerUrl,
     /// Whose certificates to believe; `None`: those that the system does.
     pub trust: Option<Trust>,
+    /// Who asks; `None`: nobody.
+    pub login: Option<Login>,
 }
 
 /// A client of one server. Requests go one after the other over one connection.
@@ -60,9 +63,12 @@ impl Http {
         let host = HeaderValue::from_str(&self.server.url.authority)
             .map_err(|error| HttpError::Lost(error.to_string()))?;
         request.headers_mut().insert(HOST, host);
+        if let Some(login) = &self.server.login {
+            request.headers_mut().insert(AUTHORIZATION, login.authorization());
+        }
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
         if let Some(mut sender) = self.sender.take().filter(|sender| !sender.is_closed()) {
-            match answer(&mut sender, request.clone(), wait).await {
+            match self.answer(&mut sender, request.clone(), wait).await {
                 Ok(response) => {
                     self.sender = Some(sender);
                     return Ok(response);
@@ -72,18 +78,21 @@ impl Http {
             }
         }
         let mut sender = self.connect().await?;
-        let response = answer(&mut sender, request, wait).await?;
+        let response = self.answer(&mut sender, request, wait).await?;
         self.sender = Some(sender);
         Ok(response)
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, HttpError> {
-        let Server { url, trust } = &self.server;
+        let Server { url, trust, .. } = &self.server;
         let unreachable = |why: String| HttpError::Unreachable(url.clone(), why);
         let socket = timeout(CONNECT_WAIT, dial(url, trust.as_ref()))
             .await
             .map_err(|_| unreachable(format!("no answer within {} s", CONNECT_WAIT.as_secs())))?
-            .map_err(unreachable)?;
+            .map_err(|error| match error {
+                TlsError::Untrusted(why) => HttpError::Untrusted(url.clone(), why),
+                TlsError::Broken(why) => unreachable(why),
+            })?;
         let (sender, connection) = http1::Builder::new()
             .handshake(Io::new(socket))
             .await
@@ -92,31 +101,36 @@ impl Http {
         tokio::spawn(connection.with_upgrades());
         Ok(sender)
     }
+
+    async fn answer(
+        &self,
+        sender: &mut SendRequest<Full<Bytes>>,
+        request: Request<Bytes>,
+        wait: Duration,
+    ) -> Result<Response<Incoming>, HttpError> {
+        // A server says only now that it wants a certificate (RFC 8446 section 4.4.2.4).
+        let lost = |error: hyper::Error| match tls::untrusted(&error) {
+            Some(why) => HttpError::Untrusted(self.server.url.clone(), why),
+            None => HttpError::Lost(root(&error)),
+        };
+        let exchange = async {
+            sender.ready().await.map_err(lost)?;
+            sender.send_request(request.map(Full::new)).await.map_err(lost)
+        };
+        timeout(wait, exchange).await.map_err(|_| HttpError::Silent(wait))?
+    }
 }
 
 /// Connects, and shakes hands where the URL says so.
-async fn dial(url: &ServerUrl, trust: Option<&Trust>) -> Result<Socket, String> {
+async fn dial(url: &ServerUrl, trust: Option<&Trust>) -> Result<Socket, TlsError> {
     let socket = TcpStream::connect((url.host.as_str(), url.port)).await;
-    let socket = socket.map_err(|error| error.to_string())?;
+    let socket = socket.map_err(|error| TlsError::Broken(error.to_string()))?;
     // Small requests must not wait for the answer to the last one; without it, just slower.
     let _ = socket.set_nodelay(true);
     match url.tls {
         false => Ok(Box::pin(socket)),
         true => Ok(Box::pin(tls::connect(trust, &url.host, socket).await?)),
     }
-}
-
-async fn answer(
-    sender: &mut SendRequest<Full<Bytes>>,
-    request: Request<Bytes>,
-    wait: Duration,
-) -> Result<Response<Incoming>, HttpError> {
-    let lost = |error: hyper::Error| HttpError::Lost(root(&error));
-    let exchange = async {
-        sender.ready().await.map_err(lost)?;
-        sender.send_request(request.map(Full::new)).await.map_err(lost)
-    };
-    timeout(wait, exchange).await.map_err(|_| HttpError::Silent(wait))?
 }
 
 /// The next piece of a body; `None` at its end.
@@ -160,7 +174,7 @@ pub(crate) fn refused(status: StatusCode, body: &[u8]) -> Refused {
         message: String,
         hint: Option<String>,
     }
-    match serde_json::from_slice::<Body>(body) {
+    let mut refused = match serde_json::from_slice::<Body>(body) {
         Ok(Body { message, hint }) => {
             let hint = hint.filter(|hint| !hint.is_empty()).map(|hint| one_line(&hint));
             Refused { status, message: one_line(&message), hint }
@@ -170,7 +184,12 @@ pub(crate) fn refused(status: StatusCode, body: &[u8]) -> Refused {
             message: format!("the server answered {status}"),
             hint: Some("not an answer of Tidings; is the URL right?".to_owned()),
         },
+    };
+    // The server's advice is for who writes requests.
+    if status == StatusCode::UNAUTHORIZED {
+        refused.hint = Some("see --user and --token".to_owned());
     }
+    refused
 }
 
 /// Text from the other side for a line of ours.
@@ -208,5 +227,9 @@ mod tests {
         ] {
             assert_eq!(refused(StatusCode::BAD_GATEWAY, body.as_bytes()).to_string(), text);
         }
+        let body = br#"{"message":"credentials are needed","hint":"send Authorization"}"#;
+        let refused = refused(StatusCode::UNAUTHORIZED, body);
+        assert_eq!(refused.to_string(), "credentials are needed (see --user and --token)");
+        assert!(!refused.may_pass());
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod error;
 pub(crate) mod http;
 mod io;
 pub(crate) mod item;
+pub(crate) mod login;
 pub(crate) mod ndjson;
 pub(crate) mod poll;
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The client's side of TLS: whose certificates it believes. Must never go on with a server that it
 //! does not believe.
 
+use std::error::Error;
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
@@ -8,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -63,6 +65,39 @@ impl Trust {
     }
 }
 
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum TlsError {
+    /// For want of trust, which does not come by itself.
+    Untrusted(String),
+    /// For anything else.
+    Broken(String),
+}
+
+/// What is wrong with a certificate, ours or the server's, if that is what `error` comes from.
+pub(super) fn untrusted(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // What an I/O error was made of is not its source.
+        let made_of = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let made_of = made_of.and_then(|error| error.downcast_ref::<rustls::Error>());
+        match made_of.or_else(|| error.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::InvalidCertificate(why)) => {
+                let hint = match why {
+                    CertificateError::UnknownIssuer => "; --cacert says whose to believe",
+                    _ => "",
+                };
+                return Some(format!("its certificate is not right: {why}{hint}"));
+            }
+            Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
+                return Some("it wants a certificate of its client, which has none".to_owned());
+            }
+            _ => next = error.source(),
+        }
+    }
+    None
+}
+
 /// Shakes hands with the server `host` on a socket.
 ///
 /// # Errors
@@ -71,9 +106,14 @@ pub(super) async fn connect(
     trust: Option<&Trust>,
     host: &str,
     socket: TcpStream,
-) -> Result<TlsStream<TcpStream>, String> {
-    let Trust(config) = trust.map_or_else(Trust::of_the_system, |trust| Ok(trust.clone()))?;
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+) -> Result<TlsStream<TcpStream>, TlsError> {
+    let trust = trust.map_or_else(Trust::of_the_system, |trust| Ok(trust.clone()));
+    let Trust(config) = trust.map_err(TlsError::Untrusted)?;
+    let name = ServerName::try_from(host.to_owned());
+    let name = name.map_err(|error| TlsError::Untrusted(error.to_string()))?;
     let connector = TlsConnector::from(config);
-    connector.connect(name, socket).await.map_err(|error| error.to_string())
+    connector.connect(name, socket).await.map_err(|error| match untrusted(&error) {
+        Some(why) => TlsError::Untrusted(why),
+        None => TlsError::Broken(error.to_string()),
+    })
 }

@@ -14,7 +14,8 @@ use super::raw::{self, Entry, Layer};
 use super::resolve::resolve;
 
 /// Environment variables that the command line reads itself.
-const COMMAND_LINE_VARIABLES: [&str; 3] = ["TIDINGS_URL", "TIDINGS_CACERT", "TIDINGS_CONFIG"];
+const COMMAND_LINE_VARIABLES: [&str; 5] =
+    ["TIDINGS_URL", "TIDINGS_CACERT", "TIDINGS_PASSWORD", "TIDINGS_TOKEN", "TIDINGS_CONFIG"];
 
 /// A key given on the command line.
 #[derive(Clone, Debug)]

@@ -258,6 +258,8 @@ fn strange_variables_are_only_warned_of() {
         ("TIDINGS_SERVICE_HOST", "10.0.0.1"),
         ("TIDINGS_LIMIT_MEMORY", "1GiB"),
         ("TIDINGS_URL", "http://localhost:8080"),
+        ("TIDINGS_PASSWORD", "apple"),
+        ("TIDINGS_TOKEN", "a.b.c"),
         ("TIDINGS_CONFIG", "tidings.toml"),
         ("PATH", "/bin"),
     ]);
