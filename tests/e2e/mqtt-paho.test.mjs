@@ -9,7 +9,7 @@ import { startServer } from "./server.mjs";
 import { numbers } from "./until.mjs";
 
 /** Where `cargo xtask setup` puts what is in `requirements.txt`. */
-const PACKAGES = fileURLToPath(new URL(".python", import.meta.url));
+const PACKAGES = fileURLToPath(new URL("../../target/python", import.meta.url));
 const SCRIPT = fileURLToPath(new URL("mqtt-paho.py", import.meta.url));
 
 let server;

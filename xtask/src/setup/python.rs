@@ -12,7 +12,7 @@ use crate::{say, shell};
 const LIST: &str = "tests/e2e/requirements.txt";
 
 /// Where they go; `tests/e2e/mqtt-paho.test.mjs` looks there.
-const PLACE: &str = "tests/e2e/.python";
+const PLACE: &str = "target/python";
 
 /// Beside the packages: the list that they were installed from.
 const STAMP: &str = ".installed-from";

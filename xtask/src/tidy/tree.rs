@@ -1,6 +1,6 @@
 //! The files of the tree, read once for all rules.
 //!
-//! It must never read what is built or installed: target folders, `node_modules`, `.python`, git's own.
+//! It must never read what is built or installed: target folders, `node_modules`, git's own.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 
 /// What holds nothing written by hand.
-const SKIPPED: &[&str] = &[".git", ".python", "node_modules"];
+const SKIPPED: &[&str] = &[".git", "node_modules"];
 
 /// Cargo marks its target folders with this file, whatever they are called.
 const CACHE_MARK: &str = "CACHEDIR.TAG";
